@@ -1,0 +1,247 @@
+"""The composition root: the only file that knows all. It builds a role's parts, starts them, and stops them.
+
+Two roles, one program. `web` takes callbacks and serves the API; `worker` tracks. Each is a list of tasks that run
+until the process is told to stop; if one of them dies, the process ends, and whoever started it starts it again.
+"""
+
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+from psycopg_pool import AsyncConnectionPool
+
+from landed.domain.accounts import Account
+from landed.domain.errors import StoreUnavailable
+from landed.journal.base import Journal
+from landed.journal.postgres import PostgresJournal
+from landed.providers import registry
+from landed.providers.base import Provider
+from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals
+from landed.services.retention import Retention
+from landed.services.tracking import Tracker
+from landed.services.watching import Watcher
+from landed.settings import Settings, secret_key
+from landed.store import accounts, api_keys, connect, listening, messages, refusals
+from landed.store.sealing import Sealer
+from landed.web.api.application import create_api
+from landed.web.callbacks import Receiver
+from landed.web.metrics import Metrics
+from landed.web.protocol import make_server
+
+_log = structlog.get_logger()
+_WEB_CONNECTIONS_MAX: Final = 4
+_WORKER_CONNECTIONS_MAX: Final = 4
+
+
+async def run_web(
+    settings: Settings,
+    database_url: str,
+    *,
+    sockets: list[socket.socket],
+    stopping: asyncio.Event,
+    shared: Path | None = None,
+) -> None:
+    """Take callbacks and serve the API on these sockets, until told to stop; what waits is still committed.
+
+    `shared` is a directory where the web processes of this machine write down their counts for each other.
+    """
+    providers = registry.load()
+    sealer = Sealer(secret_key(settings))
+    pool = connect.pool(database_url, connections_max=_WEB_CONNECTIONS_MAX)
+    engine = connect.engine(database_url)
+    journal = make_journal(settings, database_url)
+    directory = Directory(providers)
+
+    async def live_accounts() -> list[Account]:
+        return await accounts.all_live(pool, sealer, datetime.now(UTC))
+
+    keeper = DirectoryKeeper(directory, live_accounts, database_url)
+    committer = Committer(
+        journal, waiting_max=settings.waiting_callbacks_max, waiting_bytes_max=settings.waiting_bytes_max
+    )
+    refused = Refusals(partial(refusals.keep, pool))
+    watcher = Watcher(make_journal(settings, database_url), pool)
+
+    async def health() -> Mapping[str, Any]:
+        condition = await watcher.condition()
+        if condition is None or not committer.available:
+            raise StoreUnavailable("The database is away: callbacks are answered 503 until it is back.")
+        return {"database": "ok", "tracking_lag_rows": condition.lag_rows, "tracking_lag_s": round(condition.lag_s, 3)}
+
+    receiver = Receiver(
+        directory=directory,
+        keeper=keeper,
+        committer=committer,
+        refusals=refused,
+        public_url=settings.public_url,
+        body_bytes_max=settings.body_bytes_max,
+        fallback=create_api(
+            engine=engine,
+            providers=providers,
+            authenticate=partial(api_keys.find, pool),
+            accounts=live_accounts,
+            public_url=settings.public_url,
+            health=health,
+            metrics=lambda: metrics.text(),
+        ),
+    )
+    metrics = Metrics(
+        receiver=receiver,
+        committer=committer,
+        refusals=refused,
+        condition=watcher.condition,
+        account_name=directory.name_of,
+        shared=shared,
+    )
+    server = make_server(receiver, host=settings.host, port=settings.port)
+
+    async with _opened(pool):
+        try:
+            async with _running(
+                committer=committer.run,
+                accounts=keeper.run,
+                refusals=refused.run,
+                metrics=metrics.run,
+                exit=partial(_exit_with, stopping, lambda: setattr(server, "should_exit", True)),
+            ) as died:
+                await _until(server.serve(sockets=sockets), died)
+        finally:
+            await engine.dispose()
+            await journal.close()
+
+
+async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio.Event) -> None:
+    """Track, until told to stop; the lanes are given back, so that another worker goes on at once."""
+    providers = registry.load()
+    pool = connect.pool(database_url, connections_max=_WORKER_CONNECTIONS_MAX, prepare=messages.prepare)
+    journal = make_journal(settings, database_url)
+    known = _KnownAccounts(pool, providers)
+    tracker = Tracker(
+        name=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        journal=journal,
+        pool=pool,
+        provider_of=known.provider_of,
+        refresh=known.load,
+    )
+    # Batches are trees of plain values without cycles: walking through them over and over finds nothing.
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+    async with _opened(pool):
+        try:
+            async with _running(
+                tracker=tracker.run,
+                accounts=partial(known.listen, database_url),
+                retention=Retention(pool, retention_days=settings.retention_days).run,
+            ) as died:
+                await _until(_ended(stopping), died)
+        finally:
+            await tracker.stop()
+            await journal.close()
+
+
+def make_journal(settings: Settings, database_url: str) -> Journal:
+    """The journal that LANDED_JOURNAL names; PostgreSQL's is the only one so far."""
+    return PostgresJournal(database_url, lanes=settings.lanes)
+
+
+def stop_on_signals(stopping: asyncio.Event, parent: int | None = None) -> None:
+    """SIGTERM and SIGINT stop this process, and so does the end of its parent, which holds the other end of a pipe."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if parent is not None:
+
+        def orphaned() -> None:
+            loop.remove_reader(parent)
+            stopping.set()
+
+        loop.add_reader(parent, orphaned)
+
+
+class _KnownAccounts:
+    """Which provider each account belongs to, for tracking."""
+
+    def __init__(self, pool: accounts.Pool, providers: Mapping[str, Provider]) -> None:
+        self._pool = pool
+        self._providers = providers
+        self._by_account: dict[int, Provider] = {}
+
+    def provider_of(self, account_id: int) -> Provider | None:
+        return self._by_account.get(account_id)
+
+    async def load(self) -> None:
+        names = await accounts.providers(self._pool)
+        self._by_account = {
+            account_id: self._providers[name] for account_id, name in names.items() if name in self._providers
+        }
+
+    async def listen(self, database_url: str) -> None:
+        while True:
+            with contextlib.suppress(StoreUnavailable):
+                async for _ in listening.notifications(database_url, listening.ACCOUNTS):
+                    await self.load()
+            await asyncio.sleep(1)
+
+
+@contextlib.asynccontextmanager
+async def _opened(pool: AsyncConnectionPool[Any]) -> AsyncIterator[None]:
+    await pool.open()
+    try:
+        yield
+    finally:
+        await pool.close(timeout=2)
+
+
+@contextlib.asynccontextmanager
+async def _running(**parts: Callable[[], Awaitable[Any]]) -> AsyncIterator[asyncio.Future[Any]]:
+    """Run these in the background, and cancel them on leaving, first named last.
+
+    Gives a future that fails when one of them does, or ends.
+    """
+    died: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    tasks = {name: asyncio.ensure_future(start()) for name, start in parts.items()}
+
+    def note(name: str, task: asyncio.Future[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None and not died.done():
+            _log.error("task_died", task=name, error=type(error).__name__)
+            died.set_exception(error)
+
+    for name, task in tasks.items():
+        task.add_done_callback(partial(note, name))
+    try:
+        yield died
+    finally:
+        for task in reversed(tasks.values()):
+            task.cancel()
+            await asyncio.wait([task])
+        died.cancel()
+
+
+async def _until(main: Awaitable[None], died: asyncio.Future[Any]) -> None:
+    """Wait for the main thing to end. Where a part dies before that, it is stopped, and the error goes on."""
+    task = asyncio.ensure_future(main)
+    await asyncio.wait({task, died}, return_when=asyncio.FIRST_COMPLETED)
+    if died.done():
+        task.cancel()
+        await asyncio.wait([task])
+        died.result()
+    await task
+
+
+async def _ended(stopping: asyncio.Event) -> None:
+    await stopping.wait()
+
+
+async def _exit_with(stopping: asyncio.Event, stop: Callable[[], None]) -> None:
+    await stopping.wait()
+    stop()

@@ -1,0 +1,60 @@
+"""The command line. Each group is a file here, and a line below.
+
+Command files import only what their options need; the rest is imported by the functions that use it, so that
+`landed --help` and shell completion are quick.
+"""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import landed
+from landed.cli.accounts import app as accounts_app
+from landed.cli.db import app as db_app
+from landed.cli.keys import app as keys_app
+from landed.cli.serve import serve, web, worker
+from landed.cli.settings import show as settings_command
+from landed.domain.errors import InputInvalid, LandedError, SettingInvalid
+
+app = typer.Typer(
+    name="landed",
+    help="Landed tells you what became of every message you sent.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# Groups of commands, then single ones.
+app.add_typer(accounts_app, name="accounts")
+app.add_typer(keys_app, name="keys")
+app.add_typer(db_app, name="db")
+app.command("serve", short_help="Run everything on this machine.")(serve)
+app.command("web", short_help="Take callbacks and serve the API.")(web)
+app.command("worker", short_help="Track callbacks.")(worker)
+app.command("settings", short_help="Print every setting with its value, its source and its meaning.")(settings_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 done, 1 failed, 2 misused. Errors raised on purpose are a sentence, not a traceback."""
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except LandedError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(2 if isinstance(error, InputInvalid | SettingInvalid) else 1)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"landed {landed.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Landed tells you what became of every message you sent."""

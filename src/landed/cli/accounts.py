@@ -1,0 +1,363 @@
+"""`landed accounts`: our credentials at providers, and the URLs that providers call."""
+
+import os
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from landed.cli.durations import duration
+from landed.cli.opening import VARIABLES, OpenedStore, opened_store, run
+from landed.cli.speaking import AsJson, moment, print_json, print_line, print_table, say
+from landed.domain.accounts import Account, TokenRole
+from landed.domain.errors import InputInvalid
+from landed.providers import registry
+from landed.providers.base import Provider
+
+if TYPE_CHECKING:
+    from landed.settings import Settings
+
+app = typer.Typer(help="Accounts at providers, and the URLs to give them.", no_args_is_help=True)
+_add_app = typer.Typer(no_args_is_help=True)
+app.add_typer(_add_app, name="add", help="Keep an account at a provider and print its callback URL.")
+
+#: Tokens come from files or these variables: arguments of a command can be seen by others on the machine.
+_TOKEN_VARIABLES: Final = {TokenRole.ACCOUNT: "LANDED_AUTH_TOKEN", TokenRole.MAIN: "LANDED_MAIN_TOKEN"}
+_TOKEN_VARIABLES_HELP: Final = (
+    f"{VARIABLES} Without a file, a token is taken from LANDED_AUTH_TOKEN or LANDED_MAIN_TOKEN."
+)
+#: How long old path keys are taken: receipts of messages sent before come back to the old URL for days.
+_KEEP_KEY_FOR: Final = timedelta(days=7)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name: a-z, 0-9, _ and -.")]
+OwnPath = Annotated[str, typer.Argument(metavar="PATH", help="What follows the host, such as /plivo/status.")]
+AuthTokenFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="File with the account's auth token; - is standard input.")
+]
+MainTokenFile = Annotated[
+    str | None, typer.Option(metavar="FILE", help="File with the auth token of the main account above it; - as well.")
+]
+
+
+def _offer(provider: Provider) -> None:
+    """Make the command `accounts add PROVIDER`, whose options have the provider's own names."""
+
+    @_add_app.command(provider.name, short_help=f"An account at {provider.name}.", epilog=_TOKEN_VARIABLES_HELP)
+    @run
+    async def add(
+        name: Name,
+        provider_account_id: Annotated[
+            str,
+            typer.Option(f"--{provider.id_option}", metavar="ID", help="The account's id, as the provider shows it."),
+        ],
+        auth_token_file: AuthTokenFile = None,
+        main_token_file: MainTokenFile = None,
+        path: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="PATH", help="A further path to take callbacks at, such as /plivo/status. Repeatable."
+            ),
+        ] = None,
+        policy: Annotated[
+            str | None,
+            typer.Option(
+                metavar="POLICY",
+                help=f"How strict to be about signatures: {', '.join(provider.policies)} (the first if left out).",
+            ),
+        ] = None,
+        as_json: AsJson = False,
+    ) -> None:
+        from landed.services import accounts
+
+        tokens = _tokens(auth_token_file, main_token_file)
+        if TokenRole.ACCOUNT not in tokens:
+            raise InputInvalid(
+                "The auth token is missing: give --auth-token-file FILE (- is standard input), or set"
+                f" {_TOKEN_VARIABLES[TokenRole.ACCOUNT]}.",
+                field="auth_token",
+            )
+        async with opened_store() as store:
+            account = await accounts.add(
+                store.pool,
+                store.sealer,
+                registry.load(),
+                provider=provider.name,
+                name=name,
+                provider_account_id=provider_account_id,
+                auth_token=tokens[TokenRole.ACCOUNT],
+                main_token=tokens.get(TokenRole.MAIN),
+                paths=path or [],
+                policy=policy,
+                now=datetime.now(UTC),
+            )
+        say(f"The account {name!r} is kept. Its callback URL, to be set at {provider.name}:")
+        _print_url(store.settings, account, as_json)
+        for own in path or []:
+            say(f"It takes callbacks at {store.settings.public_url}{own} as well.")
+
+    options = f"--{provider.id_option} ID --auth-token-file token.txt"
+    add.__doc__ = f"""Example: landed accounts add {provider.name} shop {options}
+
+    Keep an account at {provider.name} and print its callback URL, which is to be set at the provider. A running Landed
+    knows it at once.
+    """
+
+
+for _provider in registry.load().values():
+    _offer(_provider)
+
+
+@app.command("list", short_help="List the accounts.", epilog=VARIABLES)
+@run
+async def show_all(as_json: AsJson = False) -> None:
+    """Example: landed accounts list
+
+    List the accounts, disabled ones too.
+    """
+    from landed.store import accounts
+
+    async with opened_store() as store:
+        every = await accounts.every(store.pool, store.sealer, datetime.now(UTC))
+    if as_json:
+        print_json({"data": [_described(store.settings, account) for account in every], "next_cursor": None})
+    elif every:
+        columns = ["name", "provider", "provider_account_id", "policy", "disabled_at", "callback_url"]
+        rows = [_described(store.settings, account) for account in every]
+        print_table(columns, [[row[column] for column in columns] for row in rows])
+    else:
+        say("There are no accounts; `landed accounts add` keeps one.")
+
+
+@app.command(short_help="Show an account with its URLs and the ids of its tokens.", epilog=VARIABLES)
+@run
+async def show(name: Name, as_json: AsJson = False) -> None:
+    """Example: landed accounts show shop
+
+    Show an account with the URLs it takes callbacks at and the ids of its live tokens, never the tokens.
+    """
+    from landed.store import accounts
+
+    async with opened_store() as store:
+        account = await accounts.find(store.pool, store.sealer, name, datetime.now(UTC))
+    _print_account(store, account, as_json)
+
+
+@app.command("add-token", short_help="Take one more auth token.", epilog=_TOKEN_VARIABLES_HELP)
+@run
+async def add_token(
+    name: Name, auth_token_file: AuthTokenFile = None, main_token_file: MainTokenFile = None, as_json: AsJson = False
+) -> None:
+    """Example: landed accounts add-token shop --auth-token-file new-token.txt
+
+    Take one more auth token of the account, or of its main account, beside those it has. When the provider signs with
+    the new one only, end the old one: landed accounts expire-token.
+    """
+    from landed.services import accounts
+
+    tokens = _tokens(auth_token_file, main_token_file)
+    if not tokens:
+        raise InputInvalid(
+            "The token is missing: give --auth-token-file FILE or --main-token-file FILE (- is standard input).",
+            field="auth_token",
+        )
+    async with opened_store() as store:
+        added = [
+            (role, await accounts.add_token(store.pool, store.sealer, name, token, role=role, now=datetime.now(UTC)))
+            for role, token in tokens.items()
+        ]
+    if as_json:
+        print_json({"name": name, "tokens": [{"id": token_id, "role": str(role)} for role, token_id in added]})
+        return
+    for role, token_id in added:
+        say(f"The account {name!r} takes one more {role} token, id {token_id}.")
+
+
+@app.command("expire-token", short_help="End an auth token, now or after a while.", epilog=VARIABLES)
+@run
+async def expire_token(
+    name: Name,
+    token_id: Annotated[int, typer.Argument(metavar="ID", help="The token's id, as `accounts show` lists it.")],
+    keep_for: Annotated[
+        timedelta,
+        typer.Option(
+            parser=duration, metavar="TIME", show_default="0s", help="Take it this much longer: 30m, 24h, 7d."
+        ),
+    ] = timedelta(0),
+    as_json: AsJson = False,
+) -> None:
+    """Example: landed accounts expire-token shop 1 --keep-for 24h
+
+    Refuse what is signed with that token, from now on or after a while. The last one cannot be ended.
+    """
+    from landed.services import accounts
+
+    async with opened_store() as store:
+        account = await accounts.expire_token(
+            store.pool, store.sealer, name, token_id, keep_for=keep_for, now=datetime.now(UTC)
+        )
+    _print_account(store, account, as_json)
+
+
+@app.command("rotate-key", short_help="Give the account a new callback URL.", epilog=VARIABLES)
+@run
+async def rotate_key(
+    name: Name,
+    keep_for: Annotated[
+        timedelta,
+        typer.Option(parser=duration, metavar="TIME", show_default="7d", help="Take the old URL this much longer."),
+    ] = _KEEP_KEY_FOR,
+    as_json: AsJson = False,
+) -> None:
+    """Example: landed accounts rotate-key shop --keep-for 7d
+
+    Give the account a new callback URL and print it. Callbacks at the old URL are taken for a while longer.
+    """
+    from landed.services import accounts
+
+    async with opened_store() as store:
+        account = await accounts.rotate_key(store.pool, store.sealer, name, keep_for=keep_for, now=datetime.now(UTC))
+    say(f"The new callback URL of {name!r}, to be set at {account.provider}:")
+    _print_url(store.settings, account, as_json)
+
+
+@app.command("add-path", short_help="Take callbacks at one more path.", epilog=VARIABLES)
+@run
+async def add_path(name: Name, path: OwnPath, as_json: AsJson = False) -> None:
+    """Example: landed accounts add-path shop /plivo/status
+
+    Take callbacks at one more path of your choosing, so that URLs already set at the provider keep working.
+    """
+    from landed.services import accounts
+
+    async with opened_store() as store:
+        await accounts.add_path(store.pool, store.sealer, name, path)
+    if as_json:
+        print_json({"name": name, "url": store.settings.public_url + path})
+        return
+    say(f"The account {name!r} takes callbacks here as well:")
+    print_line(store.settings.public_url + path)
+
+
+@app.command("remove-path", short_help="Take no more callbacks at a path.", epilog=VARIABLES)
+@run
+async def remove_path(name: Name, path: OwnPath, as_json: AsJson = False) -> None:
+    """Example: landed accounts remove-path shop /plivo/status
+
+    Take no more callbacks at that path.
+    """
+    from landed.services import accounts
+
+    async with opened_store() as store:
+        await accounts.remove_path(store.pool, store.sealer, name, path)
+    _done(name, f"The account {name!r} takes no more callbacks at {path}.", as_json)
+
+
+@app.command(short_help="Refuse all callbacks of an account.", epilog=VARIABLES)
+@run
+async def disable(name: Name, as_json: AsJson = False) -> None:
+    """Example: landed accounts disable shop
+
+    Refuse all callbacks of the account. What is known about its messages stays.
+    """
+    from landed.store import accounts
+
+    async with opened_store() as store:
+        await accounts.disable(store.pool, name, datetime.now(UTC))
+    _done(name, f"The account {name!r} is disabled; `landed accounts enable {name}` undoes it.", as_json)
+
+
+@app.command(short_help="Take callbacks of a disabled account again.", epilog=VARIABLES)
+@run
+async def enable(name: Name, as_json: AsJson = False) -> None:
+    """Example: landed accounts enable shop
+
+    Take callbacks of a disabled account again.
+    """
+    from landed.store import accounts
+
+    async with opened_store() as store:
+        await accounts.enable(store.pool, name)
+    _done(name, f"The account {name!r} is enabled.", as_json)
+
+
+def _tokens(auth_token_file: str | None, main_token_file: str | None) -> Mapping[TokenRole, str]:
+    """The tokens that were given. The variables count only where no file was named at all."""
+    files = {TokenRole.ACCOUNT: auth_token_file, TokenRole.MAIN: main_token_file}
+    given = {role: file for role, file in files.items() if file is not None}
+    if list(given.values()).count("-") > 1:
+        raise InputInvalid("Only one of the tokens can come from standard input.", field="main_token_file")
+    if given:
+        return {role: _token(file) for role, file in given.items()}
+    found = {role: os.environ.get(name, "").strip() for role, name in _TOKEN_VARIABLES.items()}
+    return {role: token for role, token in found.items() if token}
+
+
+def _token(file: str) -> str:
+    try:
+        return (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
+    except OSError as error:
+        raise InputInvalid(f"The token file {file!r} cannot be read: {error.strerror}.", field="auth_token") from error
+    except UnicodeDecodeError as error:
+        raise InputInvalid(f"The token file {file!r} is not text.", field="auth_token") from error
+
+
+def _described(settings: "Settings", account: Account) -> dict[str, Any]:
+    from landed.services import accounts
+
+    return {
+        "name": account.name,
+        "provider": account.provider,
+        "provider_account_id": account.provider_account_id,
+        "policy": account.policy,
+        "callback_url": accounts.callback_url(settings.public_url, account),
+        "urls": [
+            {
+                "url": accounts.path_url(settings.public_url, path.role, path.value),
+                "expires_at": moment(path.expires_at),
+            }
+            for path in account.paths
+        ],
+        "tokens": [
+            {"id": token.id, "role": str(token.role), "expires_at": moment(token.expires_at)}
+            for token in account.tokens
+        ],
+        "created_at": moment(account.created_at),
+        "disabled_at": moment(account.disabled_at),
+    }
+
+
+def _print_account(store: OpenedStore, account: Account, as_json: bool) -> None:
+    described = _described(store.settings, account)
+    if as_json:
+        print_json(described)
+        return
+    rows = [[name, value] for name, value in described.items() if isinstance(value, str)]
+    rows += [["url", url["url"] + _until(url)] for url in described["urls"]]
+    rows += [[f"{token['role']} token", f"id {token['id']}{_until(token)}"] for token in described["tokens"]]
+    print_table(["", ""], rows)
+
+
+def _until(described: Mapping[str, str | None]) -> str:
+    return f" until {described['expires_at']}" if described["expires_at"] else ""
+
+
+def _print_url(settings: "Settings", account: Account, as_json: bool) -> None:
+    from landed.services import accounts
+
+    url = accounts.callback_url(settings.public_url, account)
+    if as_json:
+        print_json({"name": account.name, "callback_url": url})
+    else:
+        print_line(url)
+    if "public_url" not in settings.model_fields_set:
+        say("No provider can call that: set LANDED_PUBLIC_URL to the address that Landed has from outside.")
+
+
+def _done(name: str, sentence: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"name": name})
+    else:
+        say(sentence)

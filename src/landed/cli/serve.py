@@ -1,0 +1,158 @@
+"""`landed serve | web | worker`: run it."""
+
+import asyncio
+import socket
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landed.cli.opening import bring_up_to_date, opened_database
+from landed.cli.speaking import say
+from landed.domain.errors import SettingInvalid
+
+if TYPE_CHECKING:
+    from landed.processes import Part
+    from landed.settings import Settings
+
+Parent = Annotated[int | None, typer.Option(hidden=True, help="A pipe that ends with the process that started this.")]
+_VARIABLES = "Reads all LANDED_ variables; `landed settings` explains them."
+
+
+def serve() -> None:
+    """Run everything on this machine: web processes, a worker, and the embedded database if none is set.
+
+    Example: `landed serve`
+    """
+    from landed import logs
+    from landed.settings import read
+
+    settings = read()
+    logs.configure(settings.log_level, role="serve")
+    with opened_database(settings) as database_url:
+        prepare(settings, database_url)
+        with listening(settings) as listener, tempfile.TemporaryDirectory(prefix="landed-") as shared:
+            say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
+            asyncio.run(run_parts(parts(settings, listener, Path(shared))))
+
+
+def web(
+    parent: Parent = None,
+    listener: Annotated[int | None, typer.Option(hidden=True, help="A listening socket.")] = None,
+    shared: Annotated[Path | None, typer.Option(hidden=True, help="Where web processes share their counts.")] = None,
+) -> None:
+    """Take callbacks and serve the API, in one process.
+
+    Example: `landed web`
+    """
+    from landed import app, logs
+    from landed.settings import read
+
+    settings = read()
+    logs.configure(settings.log_level, role="web")
+    with opened_database(settings) as database_url:
+        prepare(settings, database_url)
+        with listening(settings) if listener is None else socket.socket(fileno=listener) as bound:
+
+            async def main(stopping: asyncio.Event) -> None:
+                await app.run_web(settings, database_url, sockets=[bound], stopping=stopping, shared=shared)
+
+            _run(main, parent)
+
+
+def worker(parent: Parent = None) -> None:
+    """Track callbacks, in one process. Several workers share the work.
+
+    Example: `landed worker`
+    """
+    from landed import app, logs
+    from landed.settings import read
+
+    settings = read()
+    logs.configure(settings.log_level, role="worker")
+    with opened_database(settings) as database_url:
+        prepare(settings, database_url)
+
+        async def main(stopping: asyncio.Event) -> None:
+            await app.run_worker(settings, database_url, stopping=stopping)
+
+        _run(main, parent)
+
+
+for command in (serve, web, worker):
+    command.__doc__ = f"{command.__doc__}\n\n    {_VARIABLES}"
+
+
+def prepare(settings: "Settings", database_url: str) -> None:
+    """Bring the embedded database up to date, refuse any other that is behind, and a secret key that does not fit.
+
+    Raises:
+        SchemaBehind, SettingInvalid, StoreUnavailable
+    """
+    from landed.settings import secret_key
+    from landed.store import accounts, connect
+    from landed.store.sealing import Sealer
+
+    bring_up_to_date(database_url, embedded=settings.database_url is None)
+
+    async def prove() -> None:
+        async with connect.pool(database_url, connections_max=1) as pool:
+            await accounts.prove_key(pool, Sealer(secret_key(settings)))
+
+    asyncio.run(prove())
+
+
+def listening(settings: "Settings") -> socket.socket:
+    """The socket to listen on, which all web processes of this machine share.
+
+    Raises:
+        SettingInvalid: the address is taken, or is not one of this machine.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    bound = socket.socket(family)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((settings.host, settings.port))
+    except OSError as error:
+        bound.close()
+        raise SettingInvalid(
+            f"LANDED_HOST {settings.host} and LANDED_PORT {settings.port} cannot be listened on: {error.strerror}."
+            " Stop what listens there, or give another port."
+        ) from error
+    bound.listen(2048)
+    return bound
+
+
+def parts(settings: "Settings", listener: socket.socket, shared: Path) -> "list[Part]":
+    """The processes of `landed serve`."""
+    from landed.processes import Part
+
+    fd = listener.fileno()
+    web_command = ("web", "--listener", str(fd), "--shared", str(shared))
+    webs = [Part(name=f"web-{n}", command=web_command, descriptors=(fd,)) for n in range(settings.web_processes)]
+    return [*webs, Part(name="worker", command=("worker",))]
+
+
+async def run_parts(wanted: "list[Part]") -> None:
+    """Keep these processes running until a signal says stop."""
+    from landed import app
+    from landed.processes import Processes
+
+    stopping = asyncio.Event()
+    app.stop_on_signals(stopping)
+    await Processes(wanted).run(stopping)
+
+
+def _run(main: Callable[[asyncio.Event], Awaitable[None]], parent: int | None) -> None:
+    import uvloop
+
+    from landed import app
+
+    async def stoppable() -> None:
+        stopping = asyncio.Event()
+        app.stop_on_signals(stopping, parent)
+        await main(stopping)
+
+    uvloop.run(stoppable())

@@ -1,0 +1,37 @@
+"""A callback: one raw HTTP request from a provider, byte for byte."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+#: Kinds that the long form of a callback path may name: /callbacks/{account_key}/{kind}/{our_id}
+PATH_KINDS: Final = frozenset({"messages", "verify", "brands", "campaigns", "number-links", "number-unlinks"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallbackRequest:
+    """What a provider sent us.
+
+    `url` is the public URL the provider called, query included, built from the configured public
+    URL and never from the Host header. Header names are lower case; a repeated header is joined
+    with commas. `kind` and `our_id` come from the long form of the path, if it was used.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    kind: str | None = None
+    our_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Callback:
+    """An accepted callback as the journal gives it back. `verified_by` are header names, lower case."""
+
+    id: int
+    account_id: int
+    received_at: datetime
+    request: CallbackRequest
+    verified_by: tuple[str, ...] = ()

@@ -1,0 +1,41 @@
+"""Time to deliver, as a histogram that can be added up: logarithmic buckets, 5 % relative error at most.
+
+The scheme of DDSketch (Masson, Rim, Lee: "DDSketch", VLDB 2019): bucket i holds (GAMMA**(i-1), GAMMA**i]
+milliseconds, and its estimate lies at most ERROR away from anything in it.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+ERROR: Final = 0.05
+GAMMA: Final = (1 + ERROR) / (1 - ERROR)
+BUCKET_MAX: Final = 256  # GAMMA**256 ms is four years; anything slower counts as that
+_LOG_GAMMA: Final = math.log(GAMMA)
+
+
+def bucket(latency_ms: int) -> int:
+    """The bucket of a latency in milliseconds, 0 for 1 ms and less."""
+    if latency_ms <= 1:
+        return 0
+    return min(BUCKET_MAX, math.ceil(math.log(latency_ms) / _LOG_GAMMA))
+
+
+def estimate_ms(index: int) -> float:
+    """The value that is nearest, relatively, to everything in the bucket."""
+    return 2 * GAMMA**index / (1 + GAMMA)
+
+
+def quantile_ms(histogram: Mapping[int, int], q: float) -> float | None:
+    """The q-quantile (0 to 1) of a histogram of bucket -> count; None when it is empty."""
+    total = sum(histogram.values())
+    if total <= 0:
+        return None
+    rank = q * (total - 1)
+    seen = 0
+    index = 0
+    for index in sorted(histogram):
+        seen += histogram[index]
+        if seen > rank:
+            break
+    return estimate_ms(index)

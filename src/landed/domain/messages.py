@@ -1,0 +1,312 @@
+"""What became of a message: a pure function of the set of facts known about it.
+
+`fold` adds facts to a set and derives everything from the set, so it is commutative, associative and
+idempotent by construction: order, repeats and batches cannot matter. The rules are drawn in docs/statuses.md.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from typing import Final, NamedTuple
+
+from landed.domain.countries import country_of, country_of_mcc
+from landed.domain.receipts import Channel, Direction, Receipt, Telling
+from landed.domain.statuses import FINAL, OUTCOME, RANK, Status
+
+#: A provider tells a message 3 to 10 times. Beyond this only the weightiest facts are kept, so that no
+#: message can grow without bound; the weightiest of a union do not depend on the order either.
+FACTS_MAX: Final = 200
+#: How many callback ids are kept for one fact: retries come 3 (Plivo) to 12 (Routee) times.
+CALLBACK_IDS_MAX: Final = 32
+#: A provider's time further than this ahead of our own is a broken clock, and is not used.
+CLOCK_AHEAD_MAX: Final = timedelta(hours=24)
+_CLOCK_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class Heard(NamedTuple):
+    """How often and when a fact was told: the earliest time, and by which callbacks."""
+
+    received_at: datetime
+    callback_ids: tuple[int, ...]
+
+
+Facts = Mapping[Receipt, Heard]
+
+
+class Part(NamedTuple):
+    """One segment, where the provider reports on segments."""
+
+    provider_message_id: str
+    number: int
+    of: int
+    status: Status
+
+
+class Message(NamedTuple):  # not a dataclass, for the same reason as Receipt
+    """One text to or from one number, as far as it is known. Units of the fields are those of Receipt."""
+
+    provider_message_id: str
+    facts: Facts
+    direction: Direction
+    channel: Channel
+    sender: str | None
+    recipient: str | None
+    country: str | None  #: ISO 3166 alpha-2 of the other side's number
+    mcc: str | None
+    mnc: str | None
+    status: Status
+    provider_status: str
+    final: bool  #: nothing more is expected; a higher status still corrects it
+    contradictory: bool  #: two final answers that exclude each other were given
+    error_code: str | None
+    parts: tuple[Part, ...]
+    parts_of: int
+    units: int | None
+    cost_nanos: int | None
+    currency: str | None
+    submitted_at: datetime  #: when the provider got it, or else when we first heard of it
+    queued_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    final_at: datetime | None
+    latency_ms: int | None  #: submission to delivery, both on the clock that `latency_clock` names
+    latency_clock: str | None  #: "provider" or "ours"
+    unknown_statuses: tuple[str, ...]  #: words of the provider that have no mapping
+
+
+def fold(facts: Facts, told: Iterable[Telling]) -> Message:
+    """The message that is known after hearing `told` on top of `facts`; one of them must not be empty."""
+    known = dict(facts)
+    for receipt, received_at, callback_id in told:
+        heard = known.get(receipt)
+        ids = () if callback_id is None else (callback_id,)
+        known[receipt] = Heard(received_at, ids) if heard is None else _hear(heard, received_at, ids)
+    ordered = _heaviest_first(known)
+    if len(ordered) > FACTS_MAX:
+        ordered = ordered[:FACTS_MAX]
+        known = {receipt: known[receipt] for receipt in ordered}
+    return _derive(known, ordered)
+
+
+def _hear(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
+    callback_ids = heard.callback_ids
+    if ids and ids[0] not in callback_ids:
+        callback_ids = tuple(sorted(callback_ids + ids)[:CALLBACK_IDS_MAX])
+    return Heard(min(heard.received_at, received_at), callback_ids)
+
+
+def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
+    """Highest status first, then the provider's own order; ties by content, so that it is one order for all."""
+    weighed = [(_weight(receipt), receipt) for receipt in receipts]
+    if len(weighed) > 1:
+        weighed.sort(key=itemgetter(0), reverse=True)
+        if any(weighed[n][0] == weighed[n + 1][0] for n in range(len(weighed) - 1)):
+            weighed.sort(key=lambda pair: (pair[0], repr(pair[1])), reverse=True)
+    return [receipt for _, receipt in weighed]
+
+
+def _weight(receipt: Receipt) -> int:
+    rank = -1 if receipt.status is None else RANK[receipt.status]
+    return rank * 10**10 + (receipt.sequence or 0)
+
+
+def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
+    winner = ordered[0]
+    status = winner.status or Status.QUEUED
+    final = status in FINAL
+    parts: tuple[Part, ...] = ()
+    if all(receipt.part is None for receipt in ordered):
+        contradictory = _contradict(ordered)
+        units, cost_nanos, currency = _charge(ordered)
+    else:
+        whole = [receipt for receipt in ordered if receipt.part is None]
+        by_part = _by_part(ordered)
+        parts = tuple(sorted(map(_part, by_part.values()), key=lambda part: (part.number, part.provider_message_id)))
+        status, final = _over_parts(parts, whole)
+        winner = next((receipt for receipt in ordered if receipt.status is status), winner)
+        lost = OUTCOME[status] if status in (Status.FAILED, Status.UNDELIVERED) else None
+        contradictory = (
+            any(map(_contradict, (whole, *by_part.values())))
+            or lost is not None
+            and any(OUTCOME.get(receipt.status, lost) != lost for receipt in whole if receipt.status)
+        )
+        units, cost_nanos, currency = _charge_over_parts(whole, by_part.values())
+
+    sender = next((receipt.sender for receipt in ordered if receipt.sender), None)
+    recipient = next((receipt.recipient for receipt in ordered if receipt.recipient), None)
+    # MCC and MNC belong together: both from the weightiest receipt that names an MCC.
+    mcc, mnc = next(((receipt.mcc, receipt.mnc) for receipt in ordered if receipt.mcc), (None, None))
+    other_side = recipient if winner.direction is Direction.OUTBOUND else sender
+    times = _times(facts, status, final, parts)
+    return Message(
+        provider_message_id=winner.provider_message_id,
+        facts=facts,
+        direction=winner.direction,
+        channel=next((receipt.channel for receipt in ordered if receipt.channel), Channel.SMS),
+        sender=sender,
+        recipient=recipient,
+        country=(country_of(other_side) if other_side else None) or (country_of_mcc(mcc) if mcc else None),
+        mcc=mcc,
+        mnc=mnc,
+        status=status,
+        provider_status=winner.provider_status,
+        final=final,
+        contradictory=contradictory,
+        error_code=winner.error_code,
+        parts=parts,
+        parts_of=max((part.of for part in parts), default=1),
+        units=units,
+        cost_nanos=cost_nanos,
+        currency=currency,
+        submitted_at=times.submitted_at,
+        queued_at=times.queued_at,
+        sent_at=times.sent_at,
+        delivered_at=times.delivered_at,
+        final_at=times.final_at,
+        latency_ms=times.latency_ms,
+        latency_clock=times.latency_clock,
+        unknown_statuses=tuple(sorted({receipt.provider_status for receipt in ordered if receipt.status is None})),
+    )
+
+
+def _contradict(receipts: Iterable[Receipt]) -> bool:
+    outcome = None
+    for receipt in receipts:
+        if receipt.status in OUTCOME:
+            if outcome is not None and OUTCOME[receipt.status] != outcome:
+                return True
+            outcome = OUTCOME[receipt.status]
+    return False
+
+
+def _by_part(ordered: Iterable[Receipt]) -> dict[str, list[Receipt]]:
+    by_part: dict[str, list[Receipt]] = {}
+    for receipt in ordered:
+        if receipt.part is not None:
+            by_part.setdefault(receipt.part.provider_message_id, []).append(receipt)
+    return by_part
+
+
+def _part(heaviest_first: Sequence[Receipt]) -> Part:
+    receipt = heaviest_first[0]
+    assert receipt.part is not None  # noqa: S101  it was grouped by its part
+    number_of = max((told.part.of, told.part.number) for told in heaviest_first if told.part is not None)
+    return Part(receipt.part.provider_message_id, number_of[1], number_of[0], receipt.status or Status.QUEUED)
+
+
+def _over_parts(parts: Sequence[Part], whole: Sequence[Receipt]) -> tuple[Status, bool]:
+    """Failed or undelivered as soon as one part is; delivered when all known parts are, and final when
+    all parts are known; else as far as the slowest part. What was said of the whole message can only lift it."""
+    lost = [part.status for part in parts if part.status in (Status.FAILED, Status.UNDELIVERED)]
+    if lost:
+        return max(lost, key=RANK.__getitem__), True
+    slowest = min((part.status for part in parts), key=RANK.__getitem__)
+    complete = len({part.number for part in parts}) >= max(part.of for part in parts)
+    said = max((receipt.status for receipt in whole if receipt.status), key=RANK.__getitem__, default=Status.QUEUED)
+    if RANK[said] > RANK[slowest]:
+        return said, said in FINAL
+    return slowest, slowest in FINAL and complete
+
+
+def _charge(heaviest_first: Sequence[Receipt]) -> tuple[int | None, int | None, str | None]:
+    """Units, cost and currency, each from the weightiest receipt that names it."""
+    units = next((receipt.units for receipt in heaviest_first if receipt.units is not None), None)
+    for receipt in heaviest_first:
+        if receipt.cost_nanos is not None:
+            return units, receipt.cost_nanos, receipt.currency
+    return units, None, None
+
+
+def _charge_over_parts(
+    whole: Sequence[Receipt], parts: Iterable[Sequence[Receipt]]
+) -> tuple[int | None, int | None, str | None]:
+    """What the parts add up to; where no part has a price, what was said of the whole message."""
+    each = [_charge(told) for told in parts]
+    costs = [cost for _, cost, _ in each if cost is not None]
+    if not costs:
+        units, cost_nanos, currency = _charge(whole)
+        return units or sum(units or 0 for units, _, _ in each) or None, cost_nanos, currency
+    currencies = sorted(currency for _, _, currency in each if currency)
+    return sum(units or 0 for units, _, _ in each) or None, sum(costs), currencies[0] if currencies else None
+
+
+class _Times(NamedTuple):
+    submitted_at: datetime
+    queued_at: datetime | None
+    sent_at: datetime | None
+    delivered_at: datetime | None
+    final_at: datetime | None
+    latency_ms: int | None
+    latency_clock: str | None
+
+
+def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> _Times:
+    """When things happened: the provider's clock where it told, ours where it did not, never one minus the other."""
+    submitted = queued = sent = told_final = heard_queued = heard_sent = heard_final = heard_first = None
+    for receipt, (received_at, _) in facts.items():
+        limit = received_at + CLOCK_AHEAD_MAX
+        submitted = _earliest(submitted, receipt.submitted_at, limit)
+        queued = _earliest(queued, receipt.queued_at, limit)
+        sent = _earliest(sent, receipt.sent_at, limit)
+        heard_first = received_at if heard_first is None or received_at < heard_first else heard_first
+        if receipt.status is Status.QUEUED:
+            heard_queued = received_at if heard_queued is None or received_at < heard_queued else heard_queued
+        elif receipt.status is Status.SENT:
+            heard_sent = received_at if heard_sent is None or received_at < heard_sent else heard_sent
+        elif receipt.status is status and not parts:
+            told_final = _earliest(told_final, receipt.final_at, limit)
+            heard_final = received_at if heard_final is None or received_at < heard_final else heard_final
+    assert heard_first is not None  # noqa: S101  a message is made of at least one fact
+    if parts:
+        told_final, heard_final = _parts_reached(facts, status, parts)
+    delivered = final and status in (Status.DELIVERED, Status.READ)
+    reached = told_final or heard_final
+    latency_ms = clock = None
+    if delivered:
+        start = submitted or queued
+        if start is not None and told_final is not None:
+            latency_ms, clock = _between(start, told_final), "provider"
+        elif heard_final is not None and heard_first < heard_final:
+            latency_ms, clock = _between(heard_first, heard_final), "ours"
+    return _Times(
+        submitted_at=submitted or queued or heard_first,
+        queued_at=queued or submitted or heard_queued,
+        sent_at=sent or heard_sent,
+        delivered_at=reached if delivered else None,
+        final_at=reached if final else None,
+        latency_ms=latency_ms,
+        latency_clock=clock if latency_ms is not None else None,
+    )
+
+
+def _parts_reached(facts: Facts, status: Status, parts: Sequence[Part]) -> tuple[datetime | None, datetime | None]:
+    """When the outcome was reached, on the provider's clock and on ours: a message of parts is delivered with
+    its last part; any other outcome stands with the first part that has it."""
+    told: dict[str | None, datetime] = {}
+    heard: dict[str | None, datetime] = {}
+    for receipt, (received_at, _) in facts.items():
+        if receipt.status is status:
+            part = receipt.part.provider_message_id if receipt.part else None
+            heard[part] = min(heard.get(part, received_at), received_at)
+            final_at = _earliest(told.get(part), receipt.final_at, received_at + CLOCK_AHEAD_MAX)
+            if final_at is not None:
+                told[part] = final_at
+    choose = min if status in (Status.FAILED, Status.UNDELIVERED) else max
+    having = [part.provider_message_id for part in parts if part.status is status]
+
+    def reached(times: Mapping[str | None, datetime]) -> datetime | None:
+        known = [times[part] for part in having if part in times]
+        return choose(known) if known else times.get(None)
+
+    return reached(told), reached(heard)
+
+
+def _earliest(known: datetime | None, told: datetime | None, limit: datetime) -> datetime | None:
+    if told is None or told > limit or told < _CLOCK_MIN or (known is not None and known <= told):
+        return known
+    return told
+
+
+def _between(start: datetime, end: datetime) -> int | None:
+    latency = end - start
+    return None if latency < timedelta(0) else latency // timedelta(milliseconds=1)

@@ -1,0 +1,263 @@
+"""The journal in PostgreSQL: an append-only table, partitioned by day.
+
+A sequence's order is not the order of commit: a reader that remembers the highest id skips what commits late with a
+lower one. So rows carry their transaction's id, are ordered by it, and are read only below the oldest
+transaction still running (`pg_snapshot_xmin`): nothing can come in behind that any more.
+"""
+
+import asyncio
+import contextlib
+import struct
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import psycopg
+from psycopg import AsyncConnection
+
+from landed.domain.callbacks import Callback, CallbackRequest
+from landed.domain.errors import StoreUnavailable
+from landed.journal.base import BEGINNING, Accepted, Backlog, Batch
+from landed.store import partitions
+from landed.store.connect import translated
+
+_CHANNEL: Final = "landed_journal"
+_EPOCH_LOCK: Final = 0x1A9DED03
+#: Readers are woken at most this often by one writer: a NOTIFY takes a lock that all of the cluster shares.
+_NOTIFY_EVERY_S: Final = 0.02
+#: Counting a backlog stops here, so that asking stays cheap when it matters most.
+BACKLOG_ROWS_MAX: Final = 100_000
+
+_COPY: Final = (
+    "COPY callbacks (received_at, lane, epoch, account_id, method, url, kind, our_id, headers, body, verified_by)"
+    " FROM STDIN (FORMAT BINARY)"
+)
+_READ: Final = """
+SELECT id, received_at, account_id, method, url, kind, our_id, headers, body, verified_by, epoch, xid::text AS reached
+  FROM callbacks
+ WHERE lane = %(lane)s
+   AND (epoch, xid, id) > (%(epoch)s::smallint, %(xid)s::xid8, %(id)s::bigint)
+   AND (epoch, xid) < ((SELECT max(epoch) FROM journal_epochs), pg_snapshot_xmin(pg_current_snapshot()))
+ ORDER BY callbacks.epoch, callbacks.xid, callbacks.id
+ LIMIT %(limit)s
+"""
+_BACKLOG: Final = """
+SELECT count(*), min(received_at) FROM (
+    SELECT received_at FROM callbacks
+     WHERE lane = %(lane)s AND (epoch, xid, id) > (%(epoch)s::smallint, %(xid)s::xid8, %(id)s::bigint)
+     LIMIT %(limit)s) AS behind
+"""
+# Where a dump was restored into another cluster, transaction ids begin anew and would sort before all that is
+# there. Evidence of that is a stored id that this cluster has not reached yet; then a new epoch begins.
+_EPOCH: Final = """
+WITH newest AS (
+    SELECT coalesce(max(epoch), 0) AS epoch FROM journal_epochs
+), reached AS (
+    SELECT max(last.xid) AS xid
+      FROM newest, generate_series(0, %(lanes)s - 1) AS lane,
+           LATERAL (SELECT xid FROM callbacks
+                     WHERE callbacks.lane = lane.lane AND callbacks.epoch = newest.epoch
+                     ORDER BY xid DESC LIMIT 1) AS last
+)
+INSERT INTO journal_epochs (epoch)
+SELECT epoch + 1 FROM newest, reached
+ WHERE newest.epoch = 0 OR reached.xid >= pg_current_xact_id()
+"""
+
+# Binary COPY, as in PostgreSQL's manual, "COPY", section "Binary Format".
+_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_TRAILER: Final = struct.pack("!h", -1)
+_FIXED: Final = struct.Struct("!hiqihihii")
+_LENGTH: Final = struct.Struct("!i")
+_NULL: Final = _LENGTH.pack(-1)
+_POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class _Position(NamedTuple):
+    epoch: int
+    xid: int
+    id: int
+
+    @classmethod
+    def read(cls, text: str) -> "_Position":
+        return cls(0, 0, 0) if text == BEGINNING else cls(*(int(number) for number in text.split(":")))
+
+    def __str__(self) -> str:
+        return f"{self.epoch}:{self.xid}:{self.id}"
+
+    def parameters(self) -> dict[str, Any]:
+        return {"epoch": self.epoch, "xid": str(self.xid), "id": self.id}
+
+
+class PostgresJournal:
+    """One connection to write, one to read, one to be woken; each is made again when it broke."""
+
+    def __init__(self, database_url: str, *, lanes: int) -> None:
+        self.lanes = lanes
+        self._database_url = database_url
+        self._writer: AsyncConnection[Any] | None = None
+        self._reader: AsyncConnection[Any] | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self._appended = asyncio.Event()
+        self._epoch = 0
+        self._next_lane = 0
+        self._notified_at = 0.0
+        self._partitions_until = _POSTGRES_EPOCH.date()
+        self._reading = asyncio.Lock()
+
+    async def open(self) -> None:
+        with translated():
+            if self._writer is None or self._writer.closed:
+                self._writer = await self._connect()
+                await self._begin_epoch(self._writer)
+                await self._make_partitions(self._writer)
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+        for connection in (self._writer, self._reader):
+            if connection is not None:
+                with contextlib.suppress(psycopg.Error):
+                    await connection.close()
+        self._listener = self._writer = self._reader = None
+
+    async def append(self, callbacks: Sequence[Accepted]) -> None:
+        writer = self._writer
+        if writer is None or writer.closed:
+            raise StoreUnavailable("The journal is not open.")
+        lane = self._next_lane
+        self._next_lane = (lane + 1) % self.lanes
+        rows = b"".join([_HEADER, *(_row(callback, lane, self._epoch) for callback in callbacks), _TRAILER])
+        try:
+            with translated():
+                if callbacks[-1].received_at.date() >= self._partitions_until:
+                    await self._make_partitions(writer)
+                async with writer.cursor() as cursor, cursor.copy(_COPY) as copy:
+                    await copy.write(rows)
+                now = time.monotonic()
+                if now - self._notified_at >= _NOTIFY_EVERY_S:
+                    self._notified_at = now
+                    await writer.execute("SELECT pg_notify(%s, '')", [_CHANNEL])
+        except StoreUnavailable:
+            with contextlib.suppress(psycopg.Error):
+                await writer.close()
+            raise
+
+    async def read(self, lane: int, after: str, limit: int) -> Batch:
+        position = _Position.read(after)
+        async with self._reading:
+            with translated():
+                reader = await self._read_connection()
+                cursor = reader.cursor(binary=True)
+                await cursor.execute(_READ, {"lane": lane, "limit": limit, **position.parameters()})
+                rows = await cursor.fetchall()
+        if not rows:
+            return Batch(callbacks=(), position=after)
+        last = rows[-1]
+        return Batch(callbacks=[_callback(row) for row in rows], position=str(_Position(last[10], int(last[11]), last[0])))
+
+    async def backlog(self, lane: int, after: str) -> Backlog:
+        async with self._reading:
+            with translated():
+                reader = await self._read_connection()
+                cursor = await reader.execute(
+                    _BACKLOG, {"lane": lane, "limit": BACKLOG_ROWS_MAX, **_Position.read(after).parameters()}
+                )
+                row = await cursor.fetchone()
+        assert row is not None  # noqa: S101  an aggregate always gives a row
+        return Backlog(rows=row[0], oldest_received_at=row[1])
+
+    async def wait(self, timeout_s: float) -> bool:
+        if self._listener is None or self._listener.done():
+            self._listener = asyncio.create_task(self._listen(), name="journal-listener")
+        try:
+            await asyncio.wait_for(self._appended.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        self._appended.clear()
+        return True
+
+    async def _connect(self) -> AsyncConnection[Any]:
+        return await AsyncConnection.connect(
+            self._database_url, autocommit=True, connect_timeout=5, application_name="landed journal"
+        )
+
+    async def _read_connection(self) -> AsyncConnection[Any]:
+        if self._reader is None or self._reader.closed:
+            self._reader = await self._connect()
+        return self._reader
+
+    async def _begin_epoch(self, connection: AsyncConnection[Any]) -> None:
+        async with connection.transaction():
+            await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_EPOCH_LOCK])
+            await connection.execute(_EPOCH, {"lanes": self.lanes})
+            cursor = await connection.execute("SELECT max(epoch) FROM journal_epochs")
+            row = await cursor.fetchone()
+            assert row is not None  # noqa: S101  an aggregate always gives a row
+            self._epoch = row[0]
+
+    async def _make_partitions(self, connection: AsyncConnection[Any]) -> None:
+        """Days ahead, so that midnight is nothing special and a writer that nobody restarts goes on."""
+        today = datetime.now(UTC).date()
+        await partitions.make(connection, today)
+        self._partitions_until = partitions.day_after(today)
+
+    async def _listen(self) -> None:
+        """Wake readers. While the connection is broken they go by the clock alone."""
+        try:
+            async with await self._connect() as connection:
+                await connection.execute(f"LISTEN {_CHANNEL}")
+                self._appended.set()  # something may have come before we listened
+                async for _ in connection.notifies():
+                    self._appended.set()
+        except psycopg.Error:
+            return
+
+
+def _row(callback: Accepted, lane: int, epoch: int) -> bytes:
+    since = callback.received_at - _POSTGRES_EPOCH
+    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    texts = (callback.method, callback.url, callback.kind, callback.our_id)
+    fields = [_FIXED.pack(11, 8, micros, 2, lane, 2, epoch, 4, callback.account_id)]
+    for text in texts:
+        if text is None:
+            fields.append(_NULL)
+        else:
+            encoded = text.encode()
+            fields += (_LENGTH.pack(len(encoded)), encoded)
+    verified_by = callback.verified_by.encode()
+    fields += (
+        _LENGTH.pack(len(callback.headers)),
+        callback.headers,
+        _LENGTH.pack(len(callback.body)),
+        callback.body,
+        _LENGTH.pack(len(verified_by)),
+        verified_by,
+    )
+    return b"".join(fields)
+
+
+def _callback(row: Sequence[Any]) -> Callback:
+    number, received_at, account_id, method, url, kind, our_id, headers, body, verified_by, _, _ = row
+    return Callback(
+        id=number,
+        account_id=account_id,
+        received_at=received_at,
+        request=CallbackRequest(
+            method=method, url=url, headers=headers_of(headers), body=body, kind=kind, our_id=our_id
+        ),
+        verified_by=tuple(verified_by.split(",")) if verified_by else (),
+    )
+
+
+def headers_of(lines: bytes) -> dict[str, str]:
+    """Header lines as they are stored, by name; a repeated one is joined with commas."""
+    pairs = [line.split(": ", 1) for line in lines.decode("latin-1").split("\n") if line]
+    headers = {name: value for name, value in pairs}
+    if len(headers) < len(pairs):
+        for name in headers:
+            headers[name] = ",".join(value for other, value in pairs if other == name)
+    return headers

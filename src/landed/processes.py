@@ -1,0 +1,89 @@
+"""The process tree of `landed serve`: each part in a process of its own, started again when it dies.
+
+A child learns of its parent's end, however it came, from a pipe whose other end the parent holds.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+_log = structlog.get_logger()
+RESTART_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+#: One that ran this long is started again without delay.
+STEADY_S: Final = 30.0
+#: Longest a child may take to stop: requests in flight, the batch being written.
+STOP_S: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One process: `python -m landed COMMAND…`. `descriptors` are open files it inherits."""
+
+    name: str
+    command: Sequence[str]
+    descriptors: Sequence[int] = ()
+
+
+class Processes:
+    """Keeps all parts running until told to stop."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self.pids: dict[str, int] = {}
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Run until `stopping`, then stop all of them, gracefully at first."""
+        reading, writing = os.pipe()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for part in self._parts:
+                    group.create_task(self._keep(part, reading, stopping), name=part.name)
+        finally:
+            os.close(reading)
+            os.close(writing)
+
+    async def _keep(self, part: Part, parent: int, stopping: asyncio.Event) -> None:
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not stopping.is_set():
+            started_at = loop.time()
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "landed", *part.command, "--parent", str(parent)),
+                pass_fds=(parent, *part.descriptors),
+                stdin=asyncio.subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C on a terminal goes to us alone; we stop them in order
+            )
+            self.pids[part.name] = process.pid
+            ended = asyncio.create_task(process.wait())
+            stop = asyncio.create_task(stopping.wait())
+            try:
+                await asyncio.wait({ended, stop}, return_when=asyncio.FIRST_COMPLETED)
+                if stopping.is_set():
+                    await _stop(process)
+                    return
+            except BaseException:
+                await _stop(process)
+                raise
+            finally:
+                stop.cancel()
+            failures = 0 if loop.time() - started_at > STEADY_S else failures + 1
+            _log.warning("process_died", process=part.name, code=process.returncode)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopping.wait(), RESTART_S[min(failures, len(RESTART_S)) - 1])
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), STOP_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()

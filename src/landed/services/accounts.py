@@ -1,0 +1,192 @@
+"""Accounts at providers: made, shown to the provider as a callback URL, and kept safe by rotating tokens and keys."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from landed.domain.accounts import Account, PathRole, TokenRole
+from landed.domain.errors import InputInvalid, NotFound
+from landed.providers import registry
+from landed.providers.base import Provider
+from landed.store import accounts
+from landed.store.accounts import Pool
+from landed.store.sealing import Sealer
+
+#: Paths that are ours; with everything below them they cannot be an account's own.
+RESERVED_PATHS: Final = (
+    "/callbacks",
+    "/v1",
+    "/health",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+    "/redoc",
+    "/_sim",
+    "/static",
+    "/login",
+)
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+#: RFC 3986's characters of a path but for the percent sign: proxies and servers disagree on what to decode.
+_PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]+")
+_PATH_CHARACTERS_MAX: Final = 500
+_SECRET: Final = re.compile(r"[\x21-\x7e]{1,500}")
+_PROVIDER_ACCOUNT_ID: Final = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+async def add(
+    pool: Pool,
+    sealer: Sealer,
+    providers: Mapping[str, Provider],
+    *,
+    provider: str,
+    name: str,
+    provider_account_id: str,
+    auth_token: str,
+    main_token: str | None = None,
+    paths: Sequence[str] = (),
+    policy: str | None = None,
+    now: datetime,
+) -> Account:
+    """Keep a new account, with a path key of its own.
+
+    Args:
+        main_token: of the main account above, whose signature then counts too.
+        paths: further whole paths at which its callbacks come, so that URLs set at the provider keep working.
+        policy: one of the provider's; None is its default.
+
+    Raises:
+        InputInvalid: names the field. Nothing was kept.
+    """
+    policies = registry.named(providers, provider).policies
+    if policy is not None and policy not in policies:
+        raise InputInvalid(f"{provider} has no policy {policy!r}; there are: {', '.join(policies)}.", field="policy")
+    valid_name(name, "account")
+    if not _PROVIDER_ACCOUNT_ID.fullmatch(provider_account_id):
+        raise InputInvalid(
+            "The account's id has to be one word of printable ASCII; copy it from the provider's console.",
+            field="provider_account_id",
+        )
+    tokens = [(TokenRole.ACCOUNT, _valid_token(auth_token, "auth_token"))]
+    if main_token is not None:
+        tokens.append((TokenRole.MAIN, _valid_token(main_token, "main_token")))
+    await accounts.add(
+        pool,
+        sealer,
+        name=name,
+        provider=provider,
+        provider_account_id=provider_account_id,
+        policy=policy or policies[0],
+        tokens=tokens,
+        paths=[(PathRole.KEY, _new_key()), *((PathRole.OWN, valid_path(path)) for path in dict.fromkeys(paths))],
+    )
+    return await accounts.find(pool, sealer, name, now)
+
+
+async def add_token(pool: Pool, sealer: Sealer, name: str, token: str, *, role: TokenRole, now: datetime) -> int:
+    """Take one more token, live beside those before it.
+
+    Returns:
+        Its id, by which it can be expired.
+    """
+    _valid_token(token, "auth_token")
+    account = await accounts.find(pool, sealer, name, now)
+    if any(live.value == token and live.role == role and live.expires_at is None for live in account.tokens):
+        raise InputInvalid(f"The account {name!r} has this token already.", field="auth_token")
+    return await accounts.add_token(pool, sealer, name, role, token)
+
+
+async def expire_token(
+    pool: Pool, sealer: Sealer, name: str, token_id: int, *, keep_for: timedelta, now: datetime
+) -> Account:
+    """Refuse what is signed with that token, from now on or after a while.
+
+    Raises:
+        NotFound: the account has no such live token.
+        InputInvalid: no other would be left, and every callback of the account would be refused.
+    """
+    account = await accounts.find(pool, sealer, name, now)
+    expiring = next((token for token in account.tokens if token.id == token_id), None)
+    if expiring is None:
+        raise NotFound(f"The account {name!r} has no live token {token_id}; `landed accounts show {name}` lists them.")
+    lasting = [token for token in account.tokens if token.expires_at is None and token.id != token_id]
+    if expiring.role == TokenRole.ACCOUNT and not any(token.role == TokenRole.ACCOUNT for token in lasting):
+        raise InputInvalid(
+            f"Token {token_id} is the last of the account {name!r} that stays live: without it every callback would be"
+            f" refused. First `landed accounts add-token {name}`, or `landed accounts disable {name}`.",
+            field="token_id",
+        )
+    await accounts.expire_token(pool, name, token_id, now + keep_for)
+    return await accounts.find(pool, sealer, name, now)
+
+
+async def rotate_key(pool: Pool, sealer: Sealer, name: str, *, keep_for: timedelta, now: datetime) -> Account:
+    """Give the account a new path key; the old one is taken for `keep_for` longer."""
+    await accounts.rotate_key(pool, sealer, name, _new_key(), now + keep_for)
+    return await accounts.find(pool, sealer, name, now)
+
+
+async def add_path(pool: Pool, sealer: Sealer, name: str, path: str) -> None:
+    await accounts.add_path(pool, sealer, name, valid_path(path))
+
+
+async def remove_path(pool: Pool, sealer: Sealer, name: str, path: str) -> None:
+    await accounts.remove_path(pool, sealer, name, path)
+
+
+def callback_url(public_url: str, account: Account) -> str:
+    """What to give the provider: the newest key's URL."""
+    lasting = [path.value for path in account.paths if path.role == PathRole.KEY and path.expires_at is None]
+    return path_url(public_url, PathRole.KEY, lasting[-1])
+
+
+def path_url(public_url: str, role: PathRole, value: str) -> str:
+    return f"{public_url}/callbacks/{value}" if role == PathRole.KEY else f"{public_url}{value}"
+
+
+def valid_name(name: str, thing: str) -> str:
+    """The name, if an account or a key may have it."""
+    if not _NAME.fullmatch(name):
+        raise InputInvalid(
+            f"{name!r} cannot be the name of an {thing}; use 1 to 63 of a-z, 0-9, _ and -, beginning with a letter or"
+            " digit.",
+            field="name",
+        )
+    return name
+
+
+def valid_path(path: str) -> str:
+    """The path, if an account may have it for its own.
+
+    Raises:
+        InputInvalid: it is not a plain absolute path, or it is one of ours.
+    """
+    segments = path.split("/")
+    if (
+        not _PATH.fullmatch(path)
+        or len(path) > _PATH_CHARACTERS_MAX
+        or path.startswith("//")
+        or {".", ".."} & set(segments)
+    ):
+        raise InputInvalid(
+            f"{path!r} cannot be a path of an account; give what follows the host in the URL, such as /plivo/status,"
+            " without query, fragment, percent signs, spaces or dot segments.",
+            field="path",
+        )
+    for reserved in RESERVED_PATHS:
+        if path == reserved or path.startswith(f"{reserved}/"):
+            raise InputInvalid(f"{path} cannot be a path of an account: {reserved} is Landed's own.", field="path")
+    return path
+
+
+def _valid_token(token: str, field: str) -> str:
+    if not _SECRET.fullmatch(token):
+        raise InputInvalid(
+            "The token has to be one word of printable ASCII; copy it from the provider's console.", field=field
+        )
+    return token
+
+
+def _new_key() -> str:
+    return secrets.token_urlsafe(24)

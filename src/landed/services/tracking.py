@@ -1,0 +1,385 @@
+"""Tracking: callbacks out of the journal, facts into state, counted once.
+
+From the lanes it holds a tracker reads a batch, parses it, folds it, and writes state, counters, events and the lanes'
+positions in one transaction. Killed anywhere, a tracker or its successor begins at the position again, and nothing is
+lost or counted twice. Several trackers share the lanes by lease; the lane's row is the fence between them.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from landed.domain import counters, events
+from landed.domain.callbacks import Callback
+from landed.domain.errors import LandedError, StoreUnavailable
+from landed.domain.messages import Message, fold
+from landed.domain.receipts import Telling
+from landed.journal.base import Journal
+from landed.providers.base import Provider
+from landed.store import counters as counter_rows
+from landed.store import events as event_rows
+from landed.store import lanes, nonces, set_aside, unknown_statuses
+from landed.store import messages as message_rows
+from landed.store.connect import transaction
+from landed.store.messages import Folded, MessageKey
+from landed.store.set_aside import SetAside
+
+#: What one transaction takes on. At 25 thousand a second a batch lasts 0.2 s, which is the most a reader lags.
+BATCH_MAX: Final = 5_000
+#: A tracker that does not renew for this long has lost its lanes; it renews four times as often.
+LEASE_S: Final = 8.0
+#: Without a wake-up a lane is looked at this often: a NOTIFY may be lost with its connection.
+LOOK_EVERY_S: Final = 1.0
+#: While the database is away it is asked this often whether it is back.
+AWAY_S: Final = 0.5
+#: Parsing yields to the event loop after this many, about 5 ms.
+PARSE_AT_ONCE: Final = 200
+
+_log = structlog.get_logger()
+
+
+class ProviderOf(Protocol):
+    """Which provider an account belongs to, and how it is called in our API."""
+
+    def __call__(self, account_id: int) -> Provider | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a batch says, before state is asked."""
+
+    tellings: Mapping[MessageKey, list[Telling]]
+    faults: Sequence[SetAside]
+    nonces: Sequence[tuple[nonces.Seen, Callback]]
+
+
+class _Bite(NamedTuple):
+    """What is tracked in one transaction: the next callbacks of some lanes, and their positions before and after."""
+
+    callbacks: Sequence[Callback]
+    before: Mapping[int, str]
+    after: Mapping[int, str]
+    parsed: Parsed
+
+
+@dataclass(slots=True)
+class Tally:
+    """What happened, for metrics."""
+
+    callbacks: int = 0
+    messages: int = 0
+    set_aside: int = 0
+    unknown_statuses: int = 0
+
+
+class Tracker:
+    """Tracks the lanes it holds a lease on. One per worker process."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        journal: Journal,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        provider_of: ProviderOf,
+        refresh: Callable[[], Awaitable[None]] | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        batch_max: int = BATCH_MAX,
+    ) -> None:
+        self.name = name
+        self.tally = Tally()
+        self._journal = journal
+        self._pool = pool
+        self._provider_of = provider_of
+        self._refresh = refresh
+        self._clock = clock
+        self._batch_max = batch_max
+        self._dimension_ids = counter_rows.DimensionIds()
+        self._bite_max = batch_max
+        self._held: tuple[int, ...] = ()
+
+    async def run(self) -> None:
+        """Track until cancelled. While the database is away it waits and goes on by itself afterwards."""
+        while True:
+            try:
+                await lanes.make(self._pool, self._journal.lanes)
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._keep_leases())
+                    group.create_task(self._track_all())
+            except* StoreUnavailable as errors:
+                _log.warning("tracking_waits", reason=str(errors.exceptions[0]))
+                self._held = ()
+                await asyncio.sleep(AWAY_S)
+
+    async def stop(self) -> None:
+        """Give the lanes back at once, so that others need not wait for the leases to end."""
+        with contextlib.suppress(StoreUnavailable):
+            await lanes.release(self._pool, self.name)
+
+    async def drain(self, held: Sequence[int]) -> int:
+        """Lease these lanes and track until nothing is left in them. How many callbacks it was."""
+        await lanes.make(self._pool, self._journal.lanes)
+        await lanes.lease(self._pool, self.name, self._journal.lanes, LEASE_S)
+        self._held = tuple(held)
+        return await self._track_while_any()
+
+    async def _keep_leases(self) -> None:
+        while True:
+            self._held = tuple(await lanes.lease(self._pool, self.name, self._journal.lanes, LEASE_S))
+            await asyncio.sleep(LEASE_S / 4)
+
+    async def _track_all(self) -> None:
+        while True:
+            await self._track_while_any()
+            await self._journal.wait(LOOK_EVERY_S)
+
+    async def _track_while_any(self) -> int:
+        """Track batch by batch. The next is read and parsed while the database writes the one before."""
+        total = 0
+        positions = await lanes.positions(self._pool, self.name, self._held)
+        ahead = asyncio.create_task(self._take(positions))
+        try:
+            while (bite := await ahead).callbacks:
+                ahead = asyncio.create_task(self._take({**positions, **bite.after}))
+                if await self._track(bite):
+                    positions |= bite.after
+                    total += len(bite.callbacks)
+                else:
+                    await _abandon(ahead)
+                    positions = await lanes.positions(self._pool, self.name, self._held)
+                    ahead = asyncio.create_task(self._take(positions))
+        finally:
+            await _abandon(ahead)
+        return total
+
+    async def _take(self, positions: Mapping[int, str]) -> _Bite:
+        """Read the next callbacks of these lanes, and parse them."""
+        callbacks: list[Callback] = []
+        before, after = {}, {}
+        for lane, position in positions.items():
+            batch = await self._journal.read(lane, position, max(1, self._bite_max // len(positions)))
+            if batch.callbacks:
+                before[lane], after[lane] = position, batch.position
+                callbacks += batch.callbacks
+        return _Bite(callbacks, before, after, await self._parse(callbacks))
+
+    async def _track(self, bite: _Bite) -> bool:
+        """Write what a bite says. False: nothing was written, and it has to be taken again from the positions there are.
+
+        Raises:
+            StoreUnavailable: nothing was written.
+        """
+        try:
+            if not await self._write(bite.parsed, bite.before, bite.after, bite.callbacks):
+                return False
+        except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+            return False  # another tracker was quicker: the same again
+        except (psycopg.DatabaseError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+            # One callback that cannot be kept must not hold up the others: smaller bites, down to that one alone.
+            self._bite_max = max(1, self._bite_max // 8)
+            if len(bite.callbacks) > 1:
+                return False
+            fault = _fault(bite.callbacks[0], "callback_not_trackable", f"{type(error).__name__}: it cannot be kept.")
+            _log.error("callback_set_aside", callback=fault.callback_id, reason=fault.reason, error=type(error).__name__)
+            return await self._write(Parsed({}, [fault], ()), bite.before, bite.after, bite.callbacks)
+        self._bite_max = min(self._batch_max, self._bite_max * 2)
+        return True
+
+    async def replay(self, callbacks: Sequence[Callback]) -> int:
+        """Track callbacks again, wherever they stand: what was counted already changes nothing.
+
+        Returns:
+            How many of them are set aside (still, or anew).
+        """
+        parsed = await self._parse(callbacks)
+        await self._write(parsed, {}, {}, callbacks)
+        return len(parsed.faults)
+
+    async def _parse(self, callbacks: Sequence[Callback]) -> Parsed:
+        tellings: dict[MessageKey, list[Telling]] = {}
+        faults: list[SetAside] = []
+        uses: list[tuple[nonces.Seen, Callback]] = []
+        strangers: set[int] = set()
+        for number, callback in enumerate(callbacks):
+            if number % PARSE_AT_ONCE == 0:
+                await asyncio.sleep(0)  # what the database has answered meanwhile goes first
+            provider = self._provider_of(callback.account_id)
+            if provider is None and self._refresh is not None and callback.account_id not in strangers:
+                await self._refresh()  # an account may be newer than what we know
+                provider = self._provider_of(callback.account_id)
+            if provider is None:
+                strangers.add(callback.account_id)
+                faults.append(_fault(callback, "account_unknown", "The account it came for is gone."))
+                continue
+            try:
+                receipts = provider.parse(callback.request)
+            except LandedError as error:
+                faults.append(_fault(callback, error.code, str(error)))
+                continue
+            except Exception as error:
+                _log.error("parse_failed", callback=callback.id, provider=provider.name, error=type(error).__name__)
+                faults.append(_fault(callback, "callback_not_trackable", f"{type(error).__name__}: parsing it failed."))
+                continue
+            for receipt in receipts:
+                key = MessageKey(callback.account_id, receipt.provider_message_id)
+                tellings.setdefault(key, []).append(Telling(receipt, callback.received_at, callback.id))
+            if callback.verified_by and provider.headers_without_body.issuperset(callback.verified_by):
+                nonce = provider.nonce(callback.request.headers)
+                if nonce:
+                    uses.append((_use(callback, nonce), callback))
+        return Parsed(tellings, faults, uses)
+
+    async def _write(
+        self, parsed: Parsed, before: Mapping[int, str], after: Mapping[int, str], callbacks: Sequence[Callback]
+    ) -> bool:
+        """All of it in one transaction, or nothing. False: a lane is not ours any more, or not where we think it is.
+
+        Without lanes it is a replay: state changes as far as there is news, and no position moves.
+        """
+        now = self._clock()
+        async with transaction(self._pool) as connection:
+            if before and await lanes.lock(connection, list(before), self.name) != before:
+                return False
+            reused = await nonces.reused(connection, [use for use, _ in parsed.nonces])
+            faults = [*parsed.faults]
+            tellings = parsed.tellings
+            if reused:
+                forged = {callback.id: callback for use, callback in parsed.nonces if use in reused}
+                faults += [_fault(callback, "nonce_reused", _NONCE_REUSED) for callback in forged.values()]
+                tellings = _without(tellings, forged.keys())
+            async with self._pool.connection() as outside:
+                moved = await _fold_all(connection, tellings, now, _Counting(outside, self._dimension_ids))
+            deltas = counters.Deltas()
+            news: list[events.Event] = []
+            unknown: dict[tuple[int, str], tuple[int, int | None]] = {}
+            for folded in moved:
+                stored, message = folded.stored, folded.message
+                deltas.move(stored.contribution if stored else None, folded.contribution)
+                event = events.of_message(
+                    folded.key.account_id,
+                    str(folded.id),
+                    stored.status if stored else None,
+                    message,
+                    stored.final if stored else False,
+                )
+                if event is not None:
+                    news.append(event)
+                if message.unknown_statuses:
+                    _count_unknown(unknown, folded)
+            await event_rows.record(connection, news, now)
+            await unknown_statuses.add(connection, unknown, now)
+            await set_aside.keep(connection, faults)
+            if not before:
+                failed = {fault.callback_id for fault in faults}
+                await set_aside.take_out(connection, [callback.id for callback in callbacks if callback.id not in failed])
+            await counter_rows.add(connection, deltas, min(before, default=0), now)
+            await lanes.move(connection, after)
+        self.tally.callbacks += len(callbacks)
+        self.tally.messages += len(moved)
+        self.tally.set_aside += len(faults)
+        self.tally.unknown_statuses += sum(facts for facts, _ in unknown.values())
+        return True
+
+
+async def _abandon(task: asyncio.Task[_Bite]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, StoreUnavailable):
+        await task
+
+
+_NONCE_REUSED: Final = (
+    "Its nonce was used before with other content. Plivo's V2 signature does not cover the body, so this is a forgery."
+)
+
+
+class _Counting(NamedTuple):
+    """What is needed to say where a message is counted. Dimensions are made outside the transaction that counts:
+    they are remembered, so they have to stay even where it fails."""
+
+    outside: AsyncConnection[Any]
+    ids: counter_rows.DimensionIds
+
+    async def contributions(self, messages: Sequence[tuple[MessageKey, Message, tuple[str, ...]]]) -> list[counters.Contribution]:
+        wanted = [counters.dimensions(key.account_id, message) for key, message, _ in messages]
+        tagged = [
+            once._replace(tag=tag) for once, (_, _, tags) in zip(wanted, messages, strict=True) for tag in tags
+        ]
+        ids = await self.ids.find(self.outside, {*wanted, *tagged})
+        return [
+            counters.contribution(message, (ids[once], *(ids[once._replace(tag=tag)] for tag in tags)))
+            for once, (_, message, tags) in zip(wanted, messages, strict=True)
+        ]
+
+
+async def _fold_all(
+    connection: AsyncConnection[Any], tellings: Mapping[MessageKey, list[Telling]], now: datetime, counting: _Counting
+) -> list[Folded]:
+    """Fold what was told into the rows there are, and make those that are missing. Gives the messages that changed."""
+    moved: list[Folded] = []
+    waiting = sorted(tellings)
+    while waiting:
+        stored = await message_rows.lock(connection, waiting)
+        known = [(key, row, fold(row.facts, tellings[key])) for key, row in stored.items()]
+        changed = [(key, row, message) for key, row, message in known if message.facts != row.facts]
+        fresh = [(key, fold({}, tellings[key])) for key in waiting if key not in stored]
+        contributions = await counting.contributions(
+            [(key, message, row.tags) for key, row, message in changed] + [(key, message, ()) for key, message in fresh]
+        )
+        updates = [Folded(row.id, key, row, message, counted) for (key, row, message), counted in zip(changed, contributions, strict=False)]
+        inserts = [
+            Folded(message_rows.message_id(key), key, None, message, counted)
+            for (key, message), counted in zip(fresh, contributions[len(changed) :], strict=True)
+        ]
+        await message_rows.update(connection, updates, now)
+        inserted = await message_rows.insert(connection, inserts, now)
+        moved += updates
+        moved += [folded for folded in inserts if folded.key in inserted]
+        # Another tracker made the others between our look and our insert: their rows are there now.
+        waiting = [folded.key for folded in inserts if folded.key not in inserted]
+    return moved
+
+
+def _fault(callback: Callback, reason: str, detail: str) -> SetAside:
+    return SetAside(callback.id, callback.account_id, reason, detail, callback.received_at)
+
+
+def _use(callback: Callback, nonce: str) -> nonces.Seen:
+    request = callback.request
+    query = request.url.partition("?")[2]
+    content = b"\0".join((request.method.encode(), query.encode(), request.body))  # none of them holds a NUL
+    return nonces.Seen(callback.account_id, _digest(nonce.encode()), _digest(content), _monday(callback.received_at.date()))
+
+
+def _digest(content: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(content, digest_size=8).digest(), signed=True)
+
+
+@lru_cache(maxsize=16)
+def _monday(day: date) -> date:
+    return day - timedelta(days=day.weekday())
+
+
+def _without(tellings: Mapping[MessageKey, list[Telling]], callback_ids: Collection[int | None]) -> dict[MessageKey, list[Telling]]:
+    left = {
+        key: [telling for telling in told if telling.callback_id not in callback_ids] for key, told in tellings.items()
+    }
+    return {key: told for key, told in left.items() if told}
+
+
+def _count_unknown(unknown: dict[tuple[int, str], tuple[int, int | None]], folded: Folded) -> None:
+    """Count the facts that are new and use a word without a mapping."""
+    for receipt, heard in folded.message.facts.items():
+        if receipt.status is None and (folded.stored is None or receipt not in folded.stored.facts):
+            key = (folded.key.account_id, receipt.provider_status)
+            facts, _ = unknown.get(key, (0, None))
+            unknown[key] = (facts + 1, heard.callback_ids[-1] if heard.callback_ids else None)

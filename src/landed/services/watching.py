@@ -1,0 +1,73 @@
+"""How Landed itself is doing: what the health checks and /metrics tell."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from landed.domain.errors import StoreUnavailable
+from landed.journal.base import BEGINNING, Journal
+from landed.store import health, lanes
+
+#: The same answer is given again for this long, however often it is asked for.
+FRESH_S: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How tracking stands. Rows stop being counted at a limit of the journal."""
+
+    lag_rows: int
+    lag_s: float
+    set_aside: dict[str, int]
+    unknown_statuses: dict[str, int]
+
+
+class Watcher:
+    """Asks the database how things stand, at most once a second."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        pool: AsyncConnectionPool[AsyncConnection[Any]],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._journal = journal
+        self._pool = pool
+        self._clock = clock
+        self._asked_at = -FRESH_S
+        self._condition: Condition | None = None
+        self._asking = asyncio.Lock()
+
+    async def condition(self) -> Condition | None:
+        """None while the database is away."""
+        async with self._asking:
+            if time.monotonic() - self._asked_at >= FRESH_S:
+                try:
+                    self._condition = await asyncio.wait_for(self._ask(), 5)
+                except (StoreUnavailable, TimeoutError):
+                    self._condition = None
+                self._asked_at = time.monotonic()
+            return self._condition
+
+    async def _ask(self) -> Condition:
+        positions = {lane.lane: lane.position for lane in await lanes.all_lanes(self._pool)}
+        backlogs = [
+            await self._journal.backlog(lane, positions.get(lane, BEGINNING)) for lane in range(self._journal.lanes)
+        ]
+        oldest = min((backlog.oldest_received_at for backlog in backlogs if backlog.oldest_received_at), default=None)
+        set_aside, unknown = await health.oddities(self._pool)
+        return Condition(
+            lag_rows=sum(backlog.rows for backlog in backlogs),
+            lag_s=0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds()),
+            set_aside=set_aside,
+            unknown_statuses=unknown,
+        )
+
+
+Asks = Callable[[], Awaitable[Condition | None]]

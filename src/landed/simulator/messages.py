@@ -1,0 +1,234 @@
+"""What becomes of simulated messages: who they go to, what is told of them, and when."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final, TypeVar
+from uuid import UUID
+
+from landed.domain import money
+from landed.domain.receipts import Channel
+from landed.simulator import world
+from landed.simulator.items import Kind, Truth
+from landed.simulator.world import Country, Network
+
+LATE: Final = 0.03  #: share of callbacks that are overtaken by the ones after them
+BY_GET: Final = 0.03  #: share of messages reported by GET
+WITH_V3: Final = 0.25  #: share of messages whose callbacks carry both signature families
+LEGACY_PARTS: Final = 0.15  #: share of texts of several units that are reported part by part
+UNKNOWN: Final = 0.003  #: share of messages with a status that nobody explains
+READ: Final = 0.7  #: share of delivered WhatsApp messages that are read
+
+_Thing = TypeVar("_Thing")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What will become of one message: decided when it is sent."""
+
+    id: str
+    at: datetime
+    country: Country
+    network: Network
+    channel: Channel
+    sender: str
+    recipient: str
+    rate: str
+    units: int
+    in_parts: bool
+    by_get: bool
+    with_v3: bool
+    final: str | None
+    error_code: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One status change: what the callback says and when it goes out."""
+
+    message: Message
+    due_at: datetime
+    truth: Truth
+    fields: tuple[tuple[str, str], ...]
+
+
+def begin(random: Random, at: datetime) -> Message:
+    country = _pick(random, world.COUNTRIES, [country.weight for country in world.COUNTRIES])
+    network = _pick(random, country.networks, [network.weight for network in country.networks])
+    channel, rate = _channel(random, country)
+    sender = _pick(random, [sender for sender, _ in country.senders], [weight for _, weight in country.senders])
+    units = _pick(random, *zip(*world.UNITS, strict=True)) if channel is Channel.SMS else 1
+    final, error_code = _outcome(random, country, channel)
+    return Message(
+        id=_uuid(random),
+        at=at,
+        country=country,
+        network=network,
+        channel=channel,
+        sender=world.WHATSAPP_SENDER if channel is Channel.WHATSAPP else sender,
+        recipient="".join(
+            str(random.randrange(10)) if char == "#" else char for char in random.choice(country.numbers)
+        ),
+        rate=rate,
+        units=units,
+        in_parts=units > 1 and random.random() < LEGACY_PARTS,
+        by_get=random.random() < BY_GET,
+        with_v3=random.random() < WITH_V3,
+        final=final,
+        error_code=error_code,
+    )
+
+
+def _channel(random: Random, country: Country) -> tuple[Channel, str]:
+    """The channel and what a unit costs there."""
+    drawn = random.random()
+    if drawn < country.whatsapp:
+        return Channel.WHATSAPP, country.whatsapp_rate
+    if country.mms_rate and drawn < world.MMS:
+        return Channel.MMS, country.mms_rate
+    return Channel.SMS, country.rate
+
+
+def _outcome(random: Random, country: Country, channel: Channel) -> tuple[str | None, str | None]:
+    """The final status and error code. (None, None): the carrier never says."""
+    drawn = random.random()
+    if drawn < country.silent and channel is not Channel.WHATSAPP:
+        return None, None
+    drawn -= country.silent
+    for code, share in country.failures:
+        if 0 <= drawn < share and (channel is Channel.SMS or code in world.CODES_OF_ANY_CHANNEL):
+            return ("failed" if code in world.FAILED_CODES else "undelivered"), code
+        drawn -= share
+    return "delivered", None
+
+
+def tell(message: Message, random: Random) -> Iterator[Told]:
+    """The status changes of a message, or of each of its parts, in no order."""
+    if not message.in_parts:
+        yield from _tell_one(message, random, message.final, message.error_code)
+        return
+    failing = random.randrange(message.units) + 1  # where a message in parts fails, one of them does
+    for part in range(1, message.units + 1):
+        if message.error_code and part != failing:
+            yield from _tell_one(message, random, "delivered", None, part)
+        else:
+            yield from _tell_one(message, random, message.final, message.error_code, part)
+
+
+def _tell_one(
+    message: Message, random: Random, final: str | None, error_code: str | None, part: int | None = None
+) -> Iterator[Told]:
+    times = _times(message, random, final, error_code)
+    part_id = _uuid(random) if part else message.id
+    units = 1 if part else message.units
+    for sequence, (status, at) in enumerate(sorted(times.items(), key=lambda change: change[1]), start=1):
+        code = error_code if status in ("failed", "undelivered") else None
+        rate = "0.00000" if status == "failed" else message.rate  # what was never handed over is not charged
+        fields = _fields(message, status, code, part, part_id, units, rate)
+        if not part:
+            fields += _newer_fields(message, random, sequence, status, times)
+        late_s = random.uniform(1, 12) if random.random() < LATE else 0.0
+        truth = Truth(
+            kind=Kind.GENUINE,
+            message_id=message.id,
+            status=status,
+            sequence=0 if part else sequence,
+            country=message.country.iso2,
+            mcc=message.network.mcc,
+            mnc=message.network.mnc,
+            channel=message.channel,
+            sender=message.sender,
+            error_code=code,
+            units=units,
+            cost_nanos=(money.nanos(rate) or 0) * units,
+            part=part,
+        )
+        due_at = at + _seconds(random, 0.12, 0.7) + timedelta(seconds=late_s)
+        yield Told(message=message, due_at=due_at, truth=truth, fields=fields)
+
+
+def _times(message: Message, random: Random, final: str | None, error_code: str | None) -> dict[str, datetime]:
+    """When each status is reached."""
+    times = {"queued": message.at + _seconds(random, 0.06, 0.5)}
+    if final != "failed":
+        times["sent"] = times["queued"] + _seconds(random, 0.35, 0.6)
+    if final is not None:
+        times[final] = max(times.values()) + _until_final(random, message, final, error_code)
+    if final == "delivered" and message.channel is Channel.WHATSAPP and random.random() < READ:
+        times["read"] = times["delivered"] + _seconds(random, 9.0, 1.0)
+    if random.random() < UNKNOWN:
+        times[random.choice(world.UNKNOWN_STATUSES)] = times["queued"] + _seconds(random, 1.0, 0.5)
+    return times
+
+
+def _until_final(random: Random, message: Message, final: str, error_code: str | None) -> timedelta:
+    """From hand-over (or queueing, for `failed`) to the final word."""
+    if final == "failed":
+        return _seconds(random, 12.0, 0.4) if error_code == "420" else _seconds(random, 0.25, 0.6)
+    network = message.network
+    slow = 25.0 if random.random() < network.slow else 1.0
+    return _seconds(random, network.latency_s * slow, network.spread)
+
+
+def _fields(
+    message: Message, status: str, code: str | None, part: int | None, part_id: str, units: int, rate: str
+) -> tuple[tuple[str, str], ...]:
+    """The fields that Plivo sent from the beginning; a message in parts has no others."""
+    amount = money.nanos(rate) or 0
+    return (
+        ("Status", status),
+        ("From", message.sender),
+        ("ParentMessageUUID", message.id),
+        ("TotalRate", rate),
+        ("MCC", message.network.mcc),
+        ("PartInfo", f"{part} of {message.units}" if part else "1 of 1"),
+        ("ErrorCode", code or ""),
+        ("To", message.recipient),
+        ("Units", str(units)),
+        ("TotalAmount", f"{amount * units / money.NANOS:.5f}"),
+        ("MNC", message.network.mnc),
+        ("MessageUUID", part_id),
+    )
+
+
+def _newer_fields(
+    message: Message, random: Random, sequence: int, status: str, times: Mapping[str, datetime]
+) -> tuple[tuple[str, str], ...]:
+    final = times.get("delivered") or times.get("undelivered") or times.get("failed")
+    fields = [
+        ("Type", message.channel.value),
+        ("Sequence", str(sequence)),
+        ("MessageTime", _written(message.at)),
+        ("QueuedTime", _written(times["queued"])),
+    ]
+    if "sent" in times and status != "queued":
+        fields.append(("SentTime", _written(times["sent"])))
+    if final is not None and final <= times[status]:
+        fields.append(("DeliveryReportTime", _written(final)))
+    fields += [("requester_ip", "203.0.113.7"), ("PowerpackUUID", "")]
+    if message.channel is Channel.WHATSAPP:
+        expires_at = message.at + timedelta(hours=24)
+        fields += [
+            ("ConversationID", str(UUID(bytes=bytes.fromhex(message.id.replace("-", ""))[::-1]))),
+            ("ConversationOrigin", random.choice(("utility", "authentication"))),
+            ("ConversationExpirationTimestamp", str(int(expires_at.timestamp()))),
+        ]
+    return tuple(fields)
+
+
+def _seconds(random: Random, median_s: float, spread: float) -> timedelta:
+    return timedelta(seconds=median_s * random.lognormvariate(0, spread))
+
+
+def _written(at: datetime) -> str:
+    """As Plivo writes times: UTC without saying so."""
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _uuid(random: Random) -> str:
+    return str(UUID(int=random.getrandbits(128), version=4))
+
+
+def _pick(random: Random, things: Sequence[_Thing], weights: Sequence[int]) -> _Thing:
+    return random.choices(things, weights)[0]

@@ -1,0 +1,146 @@
+"""A stream of Plivo's message status callbacks that looks like real traffic, from nothing but a seed and a clock.
+
+Each message is queued, sent, and then delivered, undelivered, failed, or never heard of again, on the times of its
+network. Some callbacks come twice, some out of order, some by GET; some messages come in parts as Plivo used to
+report them; now and then there is a word that nobody explains. A few per cent are forged. Every item says what it is
+(`truth`), so that what Landed shows can be compared with what it was told.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import count
+from random import Random
+from typing import Final
+from urllib.parse import urlencode
+
+from landed.providers.plivo import signatures
+from landed.simulator import messages
+from landed.simulator.items import FORGED, Account, Item, Kind
+from landed.simulator.messages import Told
+
+DUPLICATES: Final = 0.04  #: share of callbacks that are told again
+SAME_NONCE: Final = 0.2  #: share of those that are the same request, nonce and all
+FORGERIES: Final = 0.02  #: forged callbacks for each genuine one
+
+#: A nonce is used again so long after its callback that the genuine one is tracked by then.
+_REUSED_AFTER_S: Final = (8.0, 20.0)
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+def stream(account: Account, *, seed: int, messages_per_s: float, clock: Callable[[], datetime]) -> Iterator[Item]:
+    """Callbacks without end, in the order they are due.
+
+    Args:
+        messages_per_s: messages begun per second, at random moments; a message makes three callbacks or so.
+        clock: looked at once, for the moment the first message is sent. The rest follows from the seed alone.
+    """
+    random = Random(seed)  # noqa: S311  it must be the same for the same seed, not hard to guess
+    caller = _Caller(account, random)
+    at = clock()
+    order = count()
+    waiting: list[tuple[datetime, int, Item]] = []
+    while True:
+        at += timedelta(seconds=random.expovariate(messages_per_s))
+        while waiting and waiting[0][0] <= at:
+            yield heapq.heappop(waiting)[2]
+        for told in messages.tell(messages.begin(random, at), random):
+            for item in caller.call(told):
+                heapq.heappush(waiting, (item.due_at, next(order), item))
+
+
+class _Caller:
+    """Turns what is told into signed requests, and some of them into repeats and forgeries."""
+
+    def __init__(self, account: Account, random: Random) -> None:
+        self._account = account
+        self._random = random
+
+    def call(self, told: Told) -> Iterator[Item]:
+        random = self._random
+        genuine = self._signed(told)
+        yield genuine
+        if random.random() < DUPLICATES:
+            again = genuine if random.random() < SAME_NONCE else self._signed(told)
+            yield replace(
+                again,
+                due_at=told.due_at + timedelta(seconds=random.uniform(0.5, 10)),
+                truth=replace(told.truth, kind=Kind.DUPLICATE),
+            )
+        if random.random() < FORGERIES:
+            yield self._forged(told, genuine)
+
+    def _signed(self, told: Told) -> Item:
+        account, message = self._account, told.message
+        return self._request(told, account.auth_token, account.main_auth_token, message.with_v3)
+
+    def _request(self, told: Told, token: str, main_token: str, with_v3: bool) -> Item:
+        message = told.message
+        form = urlencode(told.fields)
+        url = self._account.callback_url
+        if message.by_get:
+            url += ("&" if "?" in url else "?") + form
+        method = "GET" if message.by_get else "POST"
+        nonce = self._nonce()
+        headers = {
+            "Accept": "*/*",
+            "X-Plivo-Signature-V2": signatures.sign_v2(url, nonce, token),
+            "X-Plivo-Signature-Ma-V2": signatures.sign_v2(url, nonce, main_token),
+            "X-Plivo-Signature-V2-Nonce": nonce,
+        }
+        if method == "POST":
+            headers["Content-Type"] = _FORM
+        if with_v3:
+            params = [] if message.by_get else [*told.fields]
+            nonce = self._nonce()
+            # On messaging the plain V3 header is there and does not match anything we hold, seen 2026.
+            headers["X-Plivo-Signature-V3"] = signatures.sign_v3(method, url, nonce, f"other {token}", params)
+            headers["X-Plivo-Signature-Ma-V3"] = signatures.sign_v3(method, url, nonce, main_token, params)
+            headers["X-Plivo-Signature-V3-Nonce"] = nonce
+        return Item(
+            due_at=told.due_at,
+            method=method,
+            url=url,
+            headers=headers,
+            body=b"" if message.by_get else form.encode(),
+            truth=told.truth,
+        )
+
+    def _forged(self, told: Told, genuine: Item) -> Item:
+        """Somebody else's callback: it tells of a message of its own or of another end of a known one."""
+        random = self._random
+        kind = random.choice(sorted(FORGED))
+        if kind is Kind.NONCE_REUSED and (told.message.with_v3 or told.message.by_get):
+            kind = Kind.TAMPERED
+        truth = replace(told.truth, kind=kind)
+        if kind is Kind.NONCE_REUSED:
+            return replace(
+                genuine,
+                due_at=told.due_at + timedelta(seconds=random.uniform(*_REUSED_AFTER_S)),
+                body=self._altered(told, genuine.body),
+                truth=truth,
+            )
+        due_at = told.due_at + timedelta(seconds=random.uniform(0.1, 3))
+        if kind is Kind.TAMPERED:
+            taken = self._request(told, self._account.auth_token, self._account.main_auth_token, with_v3=True)
+            if told.message.by_get:
+                return replace(taken, due_at=due_at, url=f"{taken.url}&Amended=1", truth=truth)
+            return replace(taken, due_at=due_at, body=self._altered(told, taken.body), truth=truth)
+        strange = "".join(random.choices("0123456789abcdef", k=40))
+        forged = self._request(told, strange, strange[::-1], told.message.with_v3)
+        headers = dict(forged.headers)
+        for name in headers:
+            if kind is Kind.BAD_SIGNATURE and "Signature" in name and "Nonce" not in name:
+                headers[name] = "not even base64"
+        if kind is Kind.UNSIGNED:
+            headers = {name: value for name, value in headers.items() if not name.startswith("X-Plivo")}
+        return replace(forged, due_at=due_at, headers=headers, truth=truth)
+
+    def _altered(self, told: Told, body: bytes) -> bytes:
+        """Another end for the message: what a fraudster would say of it."""
+        status = "undelivered" if told.truth.status == "delivered" else "delivered"
+        return body.replace(b"Status=" + told.truth.status.encode(), b"Status=" + status.encode(), 1) + b"&Amended=1"
+
+    def _nonce(self) -> str:
+        return f"{self._random.randrange(10**20):020d}"

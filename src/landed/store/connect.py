@@ -1,0 +1,79 @@
+"""Connections to PostgreSQL: raw psycopg for hot statements, SQLAlchemy for composed queries."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from landed.domain.errors import StoreUnavailable
+
+#: Errors that mean the database is away, starting, stopping or out of connections: try again later.
+UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """The same URL for SQLAlchemy, which wants the driver named."""
+    _, _, rest = database_url.partition("://")
+    return f"postgresql+psycopg://{rest}"
+
+
+def engine(database_url: str) -> AsyncEngine:
+    """For queries that are put together at run time. Connections are checked when taken: the database may restart."""
+    return create_async_engine(
+        sqlalchemy_url(database_url),
+        pool_size=4,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        connect_args={"connect_timeout": 5, "application_name": "landed"},
+    )
+
+
+def pool(
+    database_url: str,
+    *,
+    connections_max: int,
+    prepare: Callable[[AsyncConnection[Any]], Awaitable[None]] | None = None,
+) -> AsyncConnectionPool[AsyncConnection[Any]]:
+    """For statements that are fixed. `prepare` is done once on each new connection. Open the pool before use."""
+    return AsyncConnectionPool(
+        database_url,
+        min_size=1,
+        max_size=connections_max,
+        open=False,
+        timeout=5,
+        reconnect_timeout=0,
+        configure=prepare,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "landed"},
+    )
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn a driver's 'the database is away' into StoreUnavailable, and leave mistakes of ours as they are."""
+    try:
+        yield
+    except UNAVAILABLE as error:
+        raise StoreUnavailable(f"The database is away: {type(error).__name__}.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error.orig, UNAVAILABLE):
+            raise StoreUnavailable(f"The database is away: {type(error.orig).__name__}.") from error
+        raise
+
+
+@asynccontextmanager
+async def transaction(connections: AsyncConnectionPool[AsyncConnection[Any]]) -> AsyncIterator[AsyncConnection[Any]]:
+    """One transaction on a connection of the pool.
+
+    Raises:
+        StoreUnavailable: the database is away; nothing was written.
+    """
+    with translated():
+        async with connections.connection() as connection, connection.transaction():
+            yield connection

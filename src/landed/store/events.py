@@ -1,0 +1,20 @@
+"""Outgoing events, written with the state they tell of."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from psycopg import AsyncConnection
+
+from landed.domain.events import Event
+
+
+async def record(connection: AsyncConnection[Any], events: Sequence[Event], now: datetime) -> None:
+    if not events:
+        return
+    rows = [f"{now}\t{event.account_id}\t{event.type}\t{event.subject_id}\t{event.occurred_at}\n" for event in events]
+    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
+        await copy.write("".join(rows))  # no field of these can hold what COPY would want escaped
+
+
+_COPY: Final = "COPY events (recorded_at, account_id, type, subject_id, occurred_at) FROM STDIN"

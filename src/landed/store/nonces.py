@@ -1,0 +1,48 @@
+"""The ledger of nonces, for signatures that do not cover the body: whoever captured one valid request could
+send it again with other content. The same nonce with the same content is a retry; with other content, a forgery."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final, NamedTuple
+
+from psycopg import AsyncConnection
+
+
+class Seen(NamedTuple):
+    """One use of a nonce: 64-bit digests of the nonce, and of what the signature does not cover."""
+
+    account_id: int
+    nonce: int
+    content: int
+    week: date
+
+
+_KEEP: Final = """
+INSERT INTO nonces (account_id, nonce, content, week)
+SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::date[])
+    ON CONFLICT DO NOTHING
+"""
+_REUSED: Final = """
+SELECT seen.account_id, seen.nonce, seen.content
+  FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS seen (account_id, nonce, content)
+ WHERE EXISTS (SELECT 1 FROM nonces
+                WHERE nonces.account_id = seen.account_id AND nonces.nonce = seen.nonce
+                  AND nonces.content <> seen.content AND nonces.week < %s)
+"""
+
+
+async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen]) -> set[Seen]:
+    """Enter these uses, and tell which repeat a nonce with other content than it was first used with."""
+    if not uses:
+        return set()
+    first: dict[tuple[int, int, date], Seen] = {}
+    for use in uses:
+        first.setdefault((use.account_id, use.nonce, use.week), use)
+    entered = sorted(first.values())
+    columns = ["{" + ",".join(map(str, column)) + "}" for column in zip(*entered, strict=True)]
+    cursor = await connection.execute(_KEEP, columns)
+    # Where all went in, none was there this week; then only the weeks before have to be asked.
+    weeks_until = max(use.week for use in entered) + timedelta(days=0 if cursor.rowcount == len(entered) else 7)
+    cursor = await connection.execute(_REUSED, [*columns[:3], weeks_until])
+    found = set(await cursor.fetchall())
+    return {use for use in uses if use[:3] in found or first[use.account_id, use.nonce, use.week].content != use.content}

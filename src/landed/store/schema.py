@@ -1,0 +1,343 @@
+"""Every table, with what its rows are. Migrations make them; a test holds the two together.
+
+Tables that only grow are partitioned by time, so that retention drops partitions and deletes nothing:
+see partitions.py for which and how. Status, channel and the like are text: a new one needs no migration.
+"""
+
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
+from sqlalchemy.types import UserDefinedType
+
+
+class XID8(UserDefinedType[str]):
+    """PostgreSQL's 64-bit transaction id: never wraps, and is older or newer than another."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "xid8"
+
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+_NOW = text("now()")
+_MOMENT = TIMESTAMP(timezone=True)
+
+
+def _at(name: str, *, nullable: bool = False, default: bool = False) -> Column[Any]:
+    return Column(name, _MOMENT, nullable=nullable, server_default=_NOW if default else None)
+
+
+# --- who we are at providers, and who may ask us ------------------------------------------------------------
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("provider", Text, nullable=False),
+    Column("provider_account_id", Text, nullable=False, comment="auth id, application id: public, not a secret"),
+    Column("policy", Text, nullable=False, comment="how strict to be about signatures: the provider's own words"),
+    _at("created_at", default=True),
+    _at("disabled_at", nullable=True),
+)
+
+account_tokens = Table(
+    "account_tokens",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("role", Text, nullable=False, comment="account, or main: the token of the main account above it"),
+    Column("sealed", LargeBinary, nullable=False, comment="encrypted with the secret key"),
+    _at("created_at", default=True),
+    _at("expires_at", nullable=True),
+)
+
+account_paths = Table(
+    "account_paths",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("role", Text, nullable=False, comment="key: the unguessable part of /callbacks/{key}; own: a whole path"),
+    Column("sealed", LargeBinary, nullable=False, comment="the key or path, encrypted: a key is a secret"),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="keyed hash of it, so that no two are alike"),
+    _at("created_at", default=True),
+    _at("expires_at", nullable=True),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of the key, which is random enough"),
+    Column("hint", Text, nullable=False, comment="first characters of the key, to tell keys apart"),
+    Column("scope", Text, nullable=False, comment="read, send or admin"),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), comment="null: all accounts"),
+    _at("created_at", default=True),
+    _at("revoked_at", nullable=True),
+)
+
+# --- the journal --------------------------------------------------------------------------------------------
+
+callbacks = Table(
+    "callbacks",
+    metadata,
+    Column("id", BigInteger, Identity(cache=1000), nullable=False),
+    _at("received_at"),
+    Column("lane", SmallInteger, nullable=False),
+    Column("epoch", SmallInteger, nullable=False, comment="see journal_epochs"),
+    Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("account_id", Integer, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("url", Text, nullable=False, comment="the public URL as the provider called it, query included"),
+    Column("kind", Text, comment="from the long form of the path"),
+    Column("our_id", Text, comment="from the long form of the path"),
+    Column("headers", LargeBinary, nullable=False, comment="name, colon, space, value, newline; Authorization masked"),
+    Column("body", LargeBinary, nullable=False),
+    Column("verified_by", Text, nullable=False, comment="names of the headers that verified, by commas"),
+    PrimaryKeyConstraint("id", "received_at"),
+    Index("ix_callbacks_lane_epoch_xid_id", "lane", "epoch", "xid", "id"),
+    postgresql_partition_by="RANGE (received_at)",
+    comment="the journal: append-only, read by lane in the order of commit",
+)
+
+journal_epochs = Table(
+    "journal_epochs",
+    metadata,
+    Column("epoch", SmallInteger, primary_key=True, autoincrement=False),
+    _at("began_at", default=True),
+    comment="transaction ids begin anew where a dump was restored; the epoch keeps positions in order across that",
+)
+
+lanes = Table(
+    "lanes",
+    metadata,
+    Column("lane", SmallInteger, primary_key=True, autoincrement=False),
+    Column("position", Text, nullable=False, comment="how far it is tracked; the journal's own writing"),
+    Column("leased_by", Text),
+    _at("leased_until", nullable=True),
+)
+
+trackers = Table(
+    "trackers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _at("alive_until"),
+    comment="who shares the lanes; one that is dead is forgotten when its time is over",
+)
+
+refused_callbacks = Table(
+    "refused_callbacks",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("slot", SmallInteger, nullable=False, comment="a ring: the oldest is written over"),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    _at("received_at"),
+    Column("method", Text, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("headers", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False, comment="its first bytes only"),
+    Column("body_bytes", Integer, nullable=False),
+    PrimaryKeyConstraint("account_id", "slot"),
+    comment="the latest callbacks refused at the door, for diagnosis only; never tracked",
+)
+
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("callback_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", Integer, nullable=False, index=True),
+    Column("reason", Text, nullable=False, comment="a stable word: callback_not_understood, nonce_reused, …"),
+    Column("detail", Text, nullable=False),
+    _at("received_at"),
+    _at("set_aside_at", default=True),
+    comment="accepted callbacks that changed no state, and why; a replay that succeeds takes them out again",
+)
+
+nonces = Table(
+    "nonces",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("nonce", BigInteger, nullable=False, comment="digest of the nonce"),
+    Column("content", BigInteger, nullable=False, comment="digest of what the signature does not cover"),
+    Column("week", Date, nullable=False, comment="the Monday of the week it was received in"),
+    PrimaryKeyConstraint("account_id", "nonce", "week"),
+    postgresql_partition_by="RANGE (week)",
+    comment="nonces of signatures that do not cover the body: the same one with other content is a forgery",
+)
+
+# --- state --------------------------------------------------------------------------------------------------
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("provider_message_id", Text, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("sender", Text),
+    Column("recipient", Text),
+    Column("country", Text),
+    Column("mcc", Text),
+    Column("mnc", Text),
+    Column("status", Text, nullable=False),
+    Column("provider_status", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("contradictory", Boolean, nullable=False),
+    Column("error_code", Text),
+    Column("parts", JSONB, nullable=False),
+    Column("parts_of", Integer, nullable=False),
+    Column("units", Integer),
+    Column("cost_nanos", BigInteger),
+    Column("currency", Text),
+    Column("tags", ARRAY(Text), nullable=False, server_default="{}"),
+    _at("submitted_at"),
+    _at("queued_at", nullable=True),
+    _at("sent_at", nullable=True),
+    _at("delivered_at", nullable=True),
+    _at("final_at", nullable=True),
+    Column("latency_ms", BigInteger),
+    Column("latency_clock", Text),
+    Column("unknown_statuses", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"),
+    Column("dimension_ids", ARRAY(Integer), nullable=False, comment="where it is counted now"),
+    Column("facts_count", Integer, nullable=False),
+    _at("created_at", default=True),
+    _at("updated_at", default=True),
+    UniqueConstraint("account_id", "provider_message_id"),
+    Index("ix_messages_submitted_at_id", "submitted_at", "id"),
+    Index("ix_messages_recipient_submitted_at", "recipient", "submitted_at"),
+    Index(
+        "ix_messages_error_code_submitted_at",
+        "error_code",
+        "submitted_at",
+        postgresql_where=text("error_code IS NOT NULL"),
+    ),
+    postgresql_with={"fillfactor": "70"},
+)
+
+unknown_statuses = Table(
+    "unknown_statuses",
+    metadata,
+    Column("account_id", Integer, nullable=False),
+    Column("provider_status", Text, nullable=False),
+    Column("facts", BigInteger, nullable=False),
+    Column("last_callback_id", BigInteger),
+    _at("last_seen_at"),
+    PrimaryKeyConstraint("account_id", "provider_status"),
+    comment="words of providers that have no mapping yet",
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", BigInteger, Identity(cache=1000), nullable=False),
+    _at("recorded_at"),
+    Column("xid", XID8, nullable=False, server_default=text("pg_current_xact_id()")),
+    Column("account_id", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("subject_id", Text, nullable=False),
+    _at("occurred_at"),
+    PrimaryKeyConstraint("id", "recorded_at"),
+    Index("ix_events_xid_id", "xid", "id"),
+    postgresql_partition_by="RANGE (recorded_at)",
+)
+
+# --- counters -----------------------------------------------------------------------------------------------
+
+dimensions = Table(
+    "dimensions",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("account_id", Integer, nullable=False),
+    Column("direction", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("country", Text, nullable=False),
+    Column("mcc", Text, nullable=False),
+    Column("mnc", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("error_code", Text, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("tag", Text, nullable=False),
+    UniqueConstraint(
+        "account_id",
+        "direction",
+        "channel",
+        "country",
+        "mcc",
+        "mnc",
+        "sender",
+        "status",
+        "error_code",
+        "currency",
+        "tag",
+        name="uq_dimensions_all",
+    ),
+    comment="each combination that was ever counted, once, so that counters are rows of a few integers",
+)
+
+
+def _counters(resolution: str, **options: Any) -> tuple[Table, Table]:
+    """Sums and latency histograms of one resolution. `lane` is not asked about: it lets trackers of
+    different lanes count the same thing at once without waiting for each other."""
+    sums = Table(
+        f"counters_{resolution}",
+        metadata,
+        _at("bucket_at"),
+        Column("dimension_id", Integer, nullable=False),
+        Column("lane", SmallInteger, nullable=False),
+        Column("messages", BigInteger, nullable=False),
+        Column("parts", BigInteger, nullable=False),
+        Column("units", BigInteger, nullable=False),
+        Column("cost_nanos", BigInteger, nullable=False),
+        PrimaryKeyConstraint("bucket_at", "dimension_id", "lane"),
+        **options,
+    )
+    histograms = Table(
+        f"latencies_{resolution}",
+        metadata,
+        _at("bucket_at"),
+        Column("dimension_id", Integer, nullable=False),
+        Column("latency_bucket", SmallInteger, nullable=False),
+        Column("lane", SmallInteger, nullable=False),
+        Column("messages", BigInteger, nullable=False),
+        PrimaryKeyConstraint("bucket_at", "dimension_id", "latency_bucket", "lane"),
+        **options,
+    )
+    return sums, histograms
+
+
+counters_minute, latencies_minute = _counters("minute", postgresql_partition_by="RANGE (bucket_at)")
+counters_hour, latencies_hour = _counters("hour")
+counters_day, latencies_day = _counters("day")

@@ -1,0 +1,1 @@
+"""The ways in over HTTP: callbacks of providers, the API, the dashboard."""

@@ -1,0 +1,355 @@
+"""Callbacks of providers come in here: a bare ASGI application, since every request of it counts.
+
+    GET, POST /callbacks/{account_key}[/{kind}/{our_id}]        and the paths that operators chose themselves
+
+Anything else goes to the application behind it. The order of things: whose is it, method, size, read the body, prove
+who sent it, see that it can be read at all, keep it, answer. A 200 means on disk; a fault of ours is a 503.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+import orjson
+import structlog
+
+from landed.domain.callbacks import PATH_KINDS, CallbackRequest
+from landed.domain.errors import (
+    CallbackMalformed,
+    CallbackTooLarge,
+    LandedError,
+    NotFound,
+    Overloaded,
+    SignatureInvalid,
+    StoreUnavailable,
+)
+from landed.journal.base import Accepted
+from landed.providers import forms
+from landed.services.receiving import Committer, Directory, Entry, Refusals
+from landed.store.refusals import Refused
+
+_log = structlog.get_logger()
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+#: The server in front (protocol.py) allows no more than this; whatever else serves us must not either.
+HEADERS_BYTES_MAX: Final = 32 * 1024
+#: Objects within objects; no provider's JSON is deeper than five.
+JSON_DEPTH_MAX: Final = 50
+#: After a 413 the rest of the body is thrown away up to here, so that the sender gets to read the answer.
+_DISCARD_BYTES_MAX: Final = 32 * 1024 * 1024
+
+_OUR_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+_MASKED: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+_PREFIX: Final = "/callbacks/"
+
+_STORED_START: Final = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
+_STORED_BODY: Final = {"type": "http.response.body", "body": b""}
+
+
+class Keeper(Protocol):
+    """What looks again when a key is unknown: services.receiving.DirectoryKeeper."""
+
+    async def look_again(self) -> bool: ...
+
+
+class MethodNotAllowed(LandedError):
+    code = "method_not_allowed"
+
+
+class HeadersTooLarge(LandedError):
+    code = "headers_too_large"
+
+
+class _Answer(NamedTuple):
+    status: int
+    title: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+#: What a sender is told, by the class of the error. Anything that is not here is our own fault.
+_ANSWERS: Final[dict[type[Exception], _Answer]] = {
+    CallbackMalformed: _Answer(400, "Neither a form, JSON nor a query"),
+    SignatureInvalid: _Answer(403, "Not signed rightly"),
+    NotFound: _Answer(404, "No such callback address"),
+    MethodNotAllowed: _Answer(405, "Method not allowed", ((b"allow", b"GET, POST"),)),
+    CallbackTooLarge: _Answer(413, "Body too large", ((b"connection", b"close"),)),
+    HeadersTooLarge: _Answer(431, "Headers too large", ((b"connection", b"close"),)),
+    Overloaded: _Answer(503, "Too much at once", ((b"retry-after", b"2"),)),
+    StoreUnavailable: _Answer(503, "Cannot be stored now", ((b"retry-after", b"10"),)),
+}
+_OUR_FAULT: Final = _Answer(503, "Cannot be stored now", ((b"retry-after", b"10"),))
+
+
+class _Gone(Exception):
+    """The sender hung up before the request was complete."""
+
+
+class Receiver:
+    """The ASGI application. Its counts are plain numbers for /metrics."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        keeper: Keeper,
+        committer: Committer,
+        refusals: Refusals,
+        public_url: str,
+        body_bytes_max: int,
+        fallback: App,
+    ) -> None:
+        self._directory = directory
+        self._keeper = keeper
+        self._committer = committer
+        self._refusals = refusals
+        self._body_bytes_max = body_bytes_max
+        self._fallback = fallback
+        # The public URL may have a path that a proxy in front strips or not; the signed URL has it once.
+        self._public_url = public_url.rstrip("/")
+        self._public_path = urlsplit(self._public_url).path
+        self._public_origin = self._public_url.removesuffix(self._public_path)
+        self.received = 0
+        self.stored = 0
+        #: By status and code of the answer, those that were not stored.
+        self.refused: Counter[tuple[int, str]] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._fallback(scope, receive, send)
+            return
+        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+        if self._public_path and path.startswith(self._public_path + "/"):
+            url, path = self._public_origin + path, path[len(self._public_path) :]
+        else:
+            url = self._public_url + path
+        kind = our_id = entry = None
+        if path.startswith(_PREFIX):
+            key, kind, our_id = _parts(path)
+            entry = self._directory.by_key(key) if key else None
+        if entry is None and (entry := self._directory.by_path(path)) is not None:
+            kind = our_id = None
+        if entry is None and not path.startswith(_PREFIX):
+            await self._fallback(scope, receive, send if self._directory.loaded else _never_404(send))
+            return
+        if query := scope["query_string"]:
+            url = f"{url}?{_text(query)}"
+        self.received += 1
+        lines, body = b"", b""
+        headers: dict[str, str] = {}
+        try:
+            if entry is None:
+                entry = await self._unknown(path)
+            method = scope["method"]
+            if method not in ("POST", "GET"):
+                raise MethodNotAllowed(f"A callback is sent with GET or POST, not {method}.")
+            lines, headers = _headers(scope["headers"])
+            body = await self._body(headers, receive)
+            request = CallbackRequest(method=method, url=url, headers=headers, body=body, kind=kind, our_id=our_id)
+            try:
+                verified_by = entry.provider.verify(request, entry.credentials)
+            except RecursionError:
+                raise CallbackMalformed("The body is nested too deeply.") from None
+            _check(headers.get("content-type", ""), query, body)
+            await self._committer.add(
+                Accepted(
+                    datetime.now(UTC), entry.account_id, method, url, kind, our_id, lines, body, ",".join(verified_by)
+                )
+            )
+        except _Gone:
+            self.refused[0, "sender_gone"] += 1
+        except Exception as error:
+            status = self._count(error, entry)
+            if entry is not None and 400 <= status < 500 and self._refusals.has_room(entry.account_id):
+                self._refusals.keep(_refused(error, entry, scope["method"], url, lines, headers, body))
+            await self._refuse(error, receive, send)
+        else:
+            self.stored += 1
+            await send(_STORED_START)
+            await send(_STORED_BODY)
+
+    async def _unknown(self, path: str) -> Entry:
+        """The account may be a second old. While we cannot look, we do not know that it does not exist."""
+        is_certain = await self._keeper.look_again()
+        key, _, _ = _parts(path)
+        entry = (self._directory.by_key(key) if key else None) or self._directory.by_path(path)
+        if entry is not None:
+            return entry
+        if not is_certain:
+            raise StoreUnavailable("The accounts cannot be looked up now.")
+        raise NotFound("No account has this callback address.")
+
+    async def _body(self, headers: dict[str, str], receive: Receive) -> bytes:
+        if int(headers.get("content-length") or 0) > self._body_bytes_max:
+            raise CallbackTooLarge(f"The body is larger than {self._body_bytes_max} bytes.")
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            chunks, size = [body], len(body)
+            while message.get("more_body") and size <= self._body_bytes_max:
+                message = await receive()
+                chunk = message.get("body", b"")
+                chunks.append(chunk)
+                size += len(chunk)
+            body = b"".join(chunks)
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        if len(body) > self._body_bytes_max:
+            raise CallbackTooLarge(f"The body is larger than {self._body_bytes_max} bytes.")
+        return body
+
+    def _count(self, error: Exception, entry: Entry | None) -> int:
+        answer = _ANSWERS.get(type(error), _OUR_FAULT)
+        account_id = None if entry is None else entry.account_id
+        self.refused[answer.status, _code(error)] += 1
+        self._refusals.count(account_id, _reason(error))
+        if answer is _OUR_FAULT:
+            _log.error("callback_failed", account_id=account_id, exc_info=error)
+        return answer.status
+
+    async def _refuse(self, error: Exception, receive: Receive, send: Send) -> None:
+        answer = _ANSWERS.get(type(error), _OUR_FAULT)
+        start, body = _problem(answer, _code(error), str(error) if answer.status < 500 else None)
+        await send(start)
+        # The connection closes with the last message. Closed over unread data, TCP would take the answer back.
+        is_closing = (b"connection", b"close") in answer.headers
+        await send({"type": "http.response.body", "body": body, "more_body": is_closing})
+        if is_closing:
+            left, message = _DISCARD_BYTES_MAX, await receive()
+            while message.get("more_body") and left > 0:
+                left -= len(message.get("body", b""))
+                message = await receive()
+            await send({"type": "http.response.body", "body": b""})
+
+
+def _parts(path: str) -> tuple[str, str | None, str | None]:
+    """Key, kind and our id in `/callbacks/…`; an empty key where it has neither form."""
+    parts = path.split("/")
+    if len(parts) > 3 and not parts[-1]:
+        parts.pop()
+    if len(parts) == 3:
+        return parts[2], None, None
+    if len(parts) == 5 and parts[3] in PATH_KINDS and _OUR_ID.fullmatch(parts[4]):
+        return parts[2], parts[3], parts[4]
+    return "", None, None
+
+
+def _text(query: bytes) -> str:
+    try:
+        return query.decode()
+    except UnicodeDecodeError:
+        return query.decode("latin-1")  # refused as malformed, once it is proven who sent it
+
+
+def _headers(raw: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, dict[str, str]]:
+    """The headers as they are stored, one line each, and by name, repeated ones joined with commas."""
+    lines = b"".join([b"%b: %b\n" % (name, value if name not in _MASKED else b"***") for name, value in raw])
+    if len(lines) > HEADERS_BYTES_MAX:
+        raise HeadersTooLarge(f"The headers are larger than {HEADERS_BYTES_MAX} bytes.")
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in raw:
+        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
+        headers[name] = value if name not in headers else f"{headers[name]},{value}"
+    return lines, headers
+
+
+def _check(content_type: str, query: bytes, body: bytes) -> None:
+    """Raise CallbackMalformed unless the query is one, and the body a form or JSON as it says."""
+    if query:
+        forms.well_formed(query)
+    if not body:
+        return
+    media_type = _media_type(content_type)
+    if media_type == "application/json" or (not media_type and body.startswith(b"{")):
+        _check_json(body)
+    elif media_type in ("application/x-www-form-urlencoded", ""):
+        forms.well_formed(body)
+    else:
+        raise CallbackMalformed("The body is neither a form nor JSON by its content type.")
+
+
+@lru_cache(maxsize=64)
+def _media_type(content_type: str) -> str:
+    media_type, *parameters = content_type.lower().split(";")
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition("=")
+        if name.strip() == "charset" and value.strip(' "') not in ("utf-8", "utf8", "us-ascii"):
+            raise CallbackMalformed("The body is in another charset than UTF-8.")
+    return media_type.strip()
+
+
+def _check_json(body: bytes) -> None:
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise CallbackMalformed("The body is not JSON.") from None
+    if not isinstance(content, dict):
+        raise CallbackMalformed("The body is JSON, but not an object.")
+    if len(content) > forms.FIELDS_MAX:
+        raise CallbackMalformed(f"The body has more than {forms.FIELDS_MAX} fields.")
+    level: list[Any] = [content]
+    for _ in range(JSON_DEPTH_MAX):
+        if b"\\u0000" in body and any(isinstance(value, str) and "\0" in value for value in level):
+            raise CallbackMalformed("The body contains a NUL character.")
+        level = [inner for value in level for inner in _inside(value)]
+        if not level:
+            return
+    raise CallbackMalformed(f"The body is nested more than {JSON_DEPTH_MAX} deep.")
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return (*value.keys(), *value.values())
+    return value if isinstance(value, list) else ()
+
+
+def _code(error: Exception) -> str:
+    return error.code if isinstance(error, LandedError) else LandedError.code
+
+
+def _reason(error: Exception) -> str:
+    return error.reason if isinstance(error, SignatureInvalid) else _code(error)
+
+
+def _problem(answer: _Answer, code: str, detail: str | None = None) -> tuple[Message, bytes]:
+    """The start of the response, and its body."""
+    problem: dict[str, Any] = {"type": "about:blank", "title": answer.title, "status": answer.status, "code": code}
+    if detail is not None:
+        problem["detail"] = detail
+    body = orjson.dumps(problem)
+    headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *answer.headers]
+    return {"type": "http.response.start", "status": answer.status, "headers": headers}, body
+
+
+def _refused(
+    error: Exception, entry: Entry, method: str, url: str, lines: bytes, headers: dict[str, str], body: bytes
+) -> Refused:
+    announced = headers.get("content-length", "")
+    body_bytes = min(max(len(body), int(announced) if announced.isdecimal() else 0), 2**31 - 1)
+    now = datetime.now(UTC)
+    return Refused(entry.account_id, _reason(error), str(error), now, method, url, lines, body, body_bytes)
+
+
+def _never_404(send: Send) -> Send:
+    """Before the accounts were loaded once, an unknown path may be somebody's own: then it is our fault."""
+    is_replaced = False
+
+    async def forward(message: Message) -> None:
+        nonlocal is_replaced
+        if message["type"] == "http.response.start" and message["status"] == 404:
+            is_replaced = True
+            start, body = _problem(_OUR_FAULT, StoreUnavailable.code)
+            await send(start)
+            await send({"type": "http.response.body", "body": body})
+        elif not is_replaced:
+            await send(message)
+
+    return forward

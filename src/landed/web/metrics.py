@@ -1,0 +1,148 @@
+"""/metrics: what Prometheus asks. Counts are plain numbers where they happen, and put into its form only here.
+
+Several web processes share one port, so the one that is asked adds up what all of them last wrote down.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+
+from landed.services.receiving import Committer, Refusals
+from landed.services.watching import Asks, Condition
+from landed.web.callbacks import Receiver
+
+#: How often a process writes its counts down for the others, and when one that stopped doing so is left out.
+WRITE_EVERY_S: Final = 1.0
+SILENT_S_MAX: Final = 10.0
+
+
+class Metrics:
+    """The counts of this web process, and the sum over all of this machine's when they share a directory."""
+
+    def __init__(
+        self,
+        *,
+        receiver: Receiver,
+        committer: Committer,
+        refusals: Refusals,
+        condition: Asks,
+        account_name: Callable[[int], str | None],
+        shared: Path | None,
+    ) -> None:
+        self._receiver = receiver
+        self._committer = committer
+        self._refusals = refusals
+        self._condition = condition
+        self._account_name = account_name
+        self._shared = shared
+
+    async def run(self) -> None:
+        """Write the counts down for the other processes, until cancelled."""
+        while self._shared is not None:
+            own = self._shared / f"{os.getpid()}.json"
+            partial = own.with_suffix(".partial")
+            partial.write_bytes(orjson.dumps(self._counts()))
+            partial.rename(own)
+            await asyncio.sleep(WRITE_EVERY_S)
+
+    async def text(self) -> bytes:
+        """In Prometheus' text format."""
+        families = [*_families(self._all_counts()), *_tracking_families(await self._condition())]
+        registry = CollectorRegistry()
+        registry.register(_Fixed(families))
+        return generate_latest(registry)
+
+    def _counts(self) -> dict[str, Any]:
+        committer = self._committer
+        refused = [
+            [self._account_name(account) or "" if account is not None else "", reason, count]
+            for (account, reason), count in self._refusals.counts.items()
+        ]
+        return {
+            "received": self._receiver.received,
+            "acknowledged": committer.acknowledged,
+            "overloaded": committer.refused_overloaded,
+            "unavailable": committer.refused_unavailable,
+            "waiting": committer.waiting,
+            "waiting_bytes": committer.waiting_bytes,
+            "refused": refused,
+            "commit_bounds_s": committer.commit_durations.bounds_s,
+            "commit_counts": committer.commit_durations.counts,
+            "commit_sum_s": committer.commit_durations.sum_s,
+        }
+
+    def _all_counts(self) -> list[dict[str, Any]]:
+        counts = [self._counts()]
+        if self._shared is not None:
+            now = time.time()
+            for path in self._shared.glob("*.json"):
+                if path.stem != str(os.getpid()) and now - path.stat().st_mtime < SILENT_S_MAX:
+                    counts.append(orjson.loads(path.read_bytes()))
+        return counts
+
+
+class _Fixed:
+    def __init__(self, families: Sequence[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        return self._families
+
+
+def _families(counts: Sequence[Mapping[str, Any]]) -> Iterator[Metric]:
+    def total(name: str) -> float:
+        return float(sum(each[name] for each in counts))
+
+    yield CounterMetricFamily("landed_callbacks_received", "Callbacks that came in.", value=total("received"))
+    yield CounterMetricFamily(
+        "landed_callbacks_acknowledged", "Callbacks answered 2xx: they are on disk.", value=total("acknowledged")
+    )
+    refused = CounterMetricFamily(
+        "landed_callbacks_refused", "Callbacks refused, by account and reason.", labels=["account", "reason"]
+    )
+    sums: dict[tuple[str, str], int] = {}
+    for each in counts:
+        for account, reason, count in each["refused"]:
+            sums[account, reason] = sums.get((account, reason), 0) + count
+    for labels, count in sorted(sums.items()):
+        refused.add_metric(labels, count)
+    yield refused
+    yield GaugeMetricFamily("landed_callbacks_waiting", "Callbacks that wait for their commit.", value=total("waiting"))
+    yield GaugeMetricFamily("landed_callbacks_waiting_bytes", "What they take in memory.", value=total("waiting_bytes"))
+    bounds = [*map(str, counts[0]["commit_bounds_s"]), "+Inf"]
+    cumulated, so_far = [], 0
+    for index, bound in enumerate(bounds):
+        so_far += sum(each["commit_counts"][index] for each in counts)
+        cumulated.append((bound, so_far))
+    yield HistogramMetricFamily(
+        "landed_commit_seconds", "Time a group commit took.", buckets=cumulated, sum_value=total("commit_sum_s")
+    )
+
+
+def _tracking_families(condition: Condition | None) -> Iterator[Metric]:
+    """Without an answer from the database these are left out, and the gauge `landed_database_up` says why."""
+    yield GaugeMetricFamily("landed_database_up", "1 while the database answers.", value=float(condition is not None))
+    if condition is None:
+        return
+    yield GaugeMetricFamily(
+        "landed_tracking_lag_rows", "Callbacks that are kept but not yet tracked.", value=condition.lag_rows
+    )
+    yield GaugeMetricFamily("landed_tracking_lag_seconds", "Age of the oldest of them.", value=condition.lag_s)
+    aside = GaugeMetricFamily("landed_callbacks_set_aside", "Kept, but changed no state, by reason.", labels=["reason"])
+    for reason, count in sorted(condition.set_aside.items()):
+        aside.add_metric([reason], count)
+    yield aside
+    unknown = CounterMetricFamily(
+        "landed_unknown_statuses", "Facts with a provider's word that has no mapping.", labels=["provider_status"]
+    )
+    for word, facts in sorted(condition.unknown_statuses.items()):
+        unknown.add_metric([word], facts)
+    yield unknown

@@ -1,0 +1,137 @@
+"""Errors as HTTP: one table gives the status, and every error has one shape, `application/problem+json` (RFC 9457)."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from landed.domain import errors
+from landed.domain.errors import LandedError
+
+MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_S: Final = 2
+
+#: The most special class that an error is of decides; what is not here is a fault of ours.
+STATUSES: Final[Mapping[type[LandedError], HTTPStatus]] = {
+    errors.InputInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.NotAllowed: HTTPStatus.UNAUTHORIZED,  # 403 for a key that is known
+    errors.SignatureInvalid: HTTPStatus.FORBIDDEN,
+    errors.CallbackTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.CallbackRejected: HTTPStatus.BAD_REQUEST,
+    errors.CallbackNotUnderstood: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+}
+
+_log = structlog.get_logger()
+
+
+class FieldProblem(BaseModel):
+    field: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """What every error says. `code` is for programs and never changes; `detail` is for people."""
+
+    type: str = Field(examples=["about:blank"])
+    title: str
+    status: int
+    detail: str
+    code: str = Field(examples=["input_invalid", "not_found", "not_allowed", "store_unavailable"])
+    field: str | None = Field(default=None, description="what the caller got wrong, as the caller wrote it")
+    errors: list[FieldProblem] | None = Field(default=None, description="each field, where several are wrong")
+
+
+#: For routers: what else their answers may be.
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
+    status: {
+        "description": HTTPStatus(status).phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    for status in (401, 403, 404, 422, 503)
+}
+
+
+def status_of(error: LandedError) -> HTTPStatus:
+    if isinstance(error, errors.NotAllowed) and error.known:
+        return HTTPStatus.FORBIDDEN
+    for kind in type(error).__mro__:
+        if kind in STATUSES:
+            return STATUSES[cast("type[LandedError]", kind)]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def response(error: LandedError) -> Response:
+    """The answer for an error raised on purpose. Of a fault of ours it tells no detail."""
+    status = status_of(error)
+    if status is HTTPStatus.INTERNAL_SERVER_ERROR:
+        return internal_error()
+    headers: dict[str, str] = {}
+    if status is HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status is HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    return _response(status, error.code, str(error), field=getattr(error, "field", None), headers=headers)
+
+
+def internal_error() -> Response:
+    return _response(
+        HTTPStatus.INTERNAL_SERVER_ERROR, LandedError.code, "Something went wrong on our side; the log has the details."
+    )
+
+
+def install(app: FastAPI) -> None:
+    """Give every error of the application this shape, the framework's own too."""
+
+    @app.exception_handler(LandedError)
+    async def landed_error(request: Request, error: LandedError) -> Response:
+        return response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(request: Request, error: RequestValidationError) -> Response:
+        found = [_field_problem(each) for each in error.errors()]
+        return _response(
+            HTTPStatus.UNPROCESSABLE_ENTITY,
+            errors.InputInvalid.code,
+            " ".join(f"`{each.field}`: {each.detail}." for each in found[:5]),
+            field=found[0].field if found else None,
+            errors=found,
+        )
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        status = HTTPStatus(error.status_code)
+        code = status.phrase.lower().replace(" ", "_").replace("-", "_")
+        detail = "There is nothing here; /docs lists what there is." if status == 404 else str(error.detail)
+        return _response(status, code, detail, headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        # The path as it was declared: the real one may hold a phone number.
+        path = getattr(request.scope.get("route"), "path", None)
+        _log.error("request_failed", method=request.method, route=path, error=type(error).__name__)
+        return internal_error()
+
+
+def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+    place = [str(part) for part in error["loc"] if part not in ("query", "path", "body", "header")]
+    return FieldProblem(field=place[0] if place else str(error["loc"][0]), detail=str(error["msg"]))
+
+
+def _response(
+    status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
+) -> Response:
+    problem = Problem(
+        type="about:blank", title=status.phrase, status=status, detail=detail, code=code, **more
+    )
+    return Response(
+        orjson.dumps(problem.model_dump(exclude_none=True)), status, dict(headers or {}), media_type=MEDIA_TYPE
+    )
