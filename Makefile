@@ -49,12 +49,15 @@ bench: $(VENV)/.dev ## measure the budgets of docs/benchmarks.md on this machine
 docs: $(VENV)/.dev ## write the generated parts of docs/ (settings, commands, error codes)
 	@$(BIN)/python -m landed.docs
 
+# What is less than two weeks old is left alone: a bad release is mostly found and withdrawn by then.
+LOCK = $(BIN)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate --quiet --upgrade \
+  --exclude-newer $$($(BIN)/python -c 'import datetime as d; print(d.date.today() - d.timedelta(days=14))')
+
 lock: $(VENV)/.dev ## choose newer versions within the ranges of pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	@$(BIN)/python -m uv pip compile pyproject.toml --group build --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements.lock
-	@$(BIN)/python -m uv pip compile pyproject.toml --group build --group dev --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet -o requirements-dev.lock
+	@$(LOCK) --group build -o requirements.lock
+	@$(LOCK) --group build --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and what tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

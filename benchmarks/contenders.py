@@ -1,7 +1,7 @@
 """The servers that are measured: ours, an empty handler on our server, and two that write once per request.
 
 All of them check the same V2 signature (the empty one apart) and write to a PostgreSQL of their own, each with the
-settings of our embedded one. Each is one process.
+settings of our embedded one. Each is one process; connection pools are as the libraries set them up.
 """
 
 import os

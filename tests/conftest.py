@@ -1,16 +1,25 @@
 """One embedded PostgreSQL for a run of tests, and a database of its own for each test that asks for one."""
 
+import fcntl
 import shutil
 import tempfile
-import time
-import uuid
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from landed.store import embedded, migrate
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Tests marked `anyio` run on asyncio, as Landed does."""
+    return "asyncio"
 
 
 @pytest.fixture(scope="session")
@@ -19,9 +28,7 @@ def data_directory() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp(prefix="landed-tests-"))
     directory.chmod(0o755)
     yield directory
-    deadline = time.monotonic() + 10
-    while embedded.running_url(directory) is not None and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until_stopped(directory)
     shutil.rmtree(directory, ignore_errors=True)
 
 
@@ -35,10 +42,38 @@ def server_url(data_directory: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(server_url: str) -> Iterator[str]:
-    """An empty database with the schema."""
-    name = f"test_{uuid.uuid4().hex}"
+def database(server_url: str) -> Iterator[str]:
+    """The address of an empty database with the schema, dropped afterwards."""
+    yield from fresh_database(server_url)
+
+
+@pytest.fixture
+def database_url(database: str) -> str:
+    """The same, where the test calls it by the setting's name."""
+    return database
+
+
+@pytest.fixture
+def blank_database(server_url: str) -> Iterator[str]:
+    """The address of a database without any table, dropped afterwards."""
+    yield from _fresh(server_url, sql.SQL("CREATE DATABASE {}"))
+
+
+def fresh_database(server_url: str) -> Iterator[str]:
+    yield from _fresh(server_url, sql.SQL("CREATE DATABASE {} TEMPLATE landed"))
+
+
+def _fresh(server_url: str, create: sql.SQL) -> Iterator[str]:
+    name = f"test_{next(_numbers)}"
     with psycopg.connect(server_url.replace("/landed?", "/postgres?"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE landed")
+        connection.execute(create.format(sql.Identifier(name)))
         yield server_url.replace("/landed?", f"/{name}?")
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def wait_until_stopped(data_directory: Path) -> None:
+    """Return when the embedded server's keeper has stopped it and is gone: it holds this lock all its life."""
+    lock = data_directory / "postgres" / "keeper.lock"
+    if lock.exists():
+        with lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)

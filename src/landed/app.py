@@ -31,7 +31,7 @@ from landed.services.retention import Retention
 from landed.services.tracking import Tracker
 from landed.services.watching import Watcher
 from landed.settings import Settings, secret_key
-from landed.store import accounts, api_keys, connect, listening, messages, refusals
+from landed.store import accounts, api_keys, connect, listening, refusals
 from landed.store.sealing import Sealer
 from landed.web.api.application import create_api
 from landed.web.callbacks import Receiver
@@ -123,7 +123,7 @@ async def run_web(
 async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio.Event) -> None:
     """Track, until told to stop; the lanes are given back, so that another worker goes on at once."""
     providers = registry.load()
-    pool = connect.pool(database_url, connections_max=_WORKER_CONNECTIONS_MAX, prepare=messages.prepare)
+    pool = connect.pool(database_url, connections_max=_WORKER_CONNECTIONS_MAX)
     journal = make_journal(settings, database_url)
     known = _KnownAccounts(pool, providers)
     tracker = Tracker(
@@ -188,7 +188,7 @@ class _KnownAccounts:
     async def listen(self, database_url: str) -> None:
         while True:
             with contextlib.suppress(StoreUnavailable):
-                async for _ in listening.notifications(database_url, listening.ACCOUNTS):
+                async for _ in listening.notifications(database_url, accounts.CHANGED):
                     await self.load()
             await asyncio.sleep(1)
 

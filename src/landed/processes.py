@@ -16,7 +16,7 @@ import structlog
 
 _log = structlog.get_logger()
 RESTART_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
-#: One that ran this long is started again without delay.
+#: One that ran this long is started again after the shortest pause, whatever happened before.
 STEADY_S: Final = 30.0
 #: Longest a child may take to stop: requests in flight, the batch being written.
 STOP_S: Final = 20.0
@@ -73,7 +73,7 @@ class Processes:
                 raise
             finally:
                 stop.cancel()
-            failures = 0 if loop.time() - started_at > STEADY_S else failures + 1
+            failures = 1 if loop.time() - started_at > STEADY_S else failures + 1
             _log.warning("process_died", process=part.name, code=process.returncode)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), RESTART_S[min(failures, len(RESTART_S)) - 1])

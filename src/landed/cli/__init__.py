@@ -12,8 +12,12 @@ import typer
 
 import landed
 from landed.cli.accounts import app as accounts_app
+from landed.cli.callbacks import app as callbacks_app
 from landed.cli.db import app as db_app
+from landed.cli.demo import demo
 from landed.cli.keys import app as keys_app
+from landed.cli.messages import app as messages_app
+from landed.cli.report import report
 from landed.cli.serve import serve, web, worker
 from landed.cli.settings import show as settings_command
 from landed.domain.errors import InputInvalid, LandedError, SettingInvalid
@@ -27,9 +31,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 # Groups of commands, then single ones.
+app.add_typer(messages_app, name="messages")
+app.add_typer(callbacks_app, name="callbacks")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
+app.command("report", short_help="How messages are doing, and where it goes wrong.")(report)
+app.command("demo", short_help="Run everything with simulated traffic, to see what it does.")(demo)
 app.command("serve", short_help="Run everything on this machine.")(serve)
 app.command("web", short_help="Take callbacks and serve the API.")(web)
 app.command("worker", short_help="Track callbacks.")(worker)

@@ -1,5 +1,6 @@
 """What a message adds to the counters that every question about many messages is answered from."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -17,6 +18,13 @@ class Resolution(Word):
     DAY = "day"  #: of UTC
 
 
+class Grain(Word):
+    """How many dimensions a row tells apart. Questions over long times with short buckets read the coarse one."""
+
+    FULL = "full"
+    COUNTRY = "country"  #: account, direction, channel, country, status and currency only
+
+
 class Dimensions(NamedTuple):
     """What counters can be grouped and filtered by. Text is empty where a value is not known."""
 
@@ -30,14 +38,15 @@ class Dimensions(NamedTuple):
     status: str
     error_code: str
     currency: str
-    tag: str = ""  #: empty on the row that counts each message once
+    tag: str = ""  #: empty on the rows that count each message once
+    grain: str = Grain.FULL
 
 
 class Contribution(NamedTuple):
     """One message in the counters: which rows it is in, and what it adds to each."""
 
     minute: int  #: of submission, in minutes since 1970
-    dimension_ids: tuple[int, ...]  #: the one that counts each message once, and one for each tag
+    dimension_ids: tuple[int, ...]  #: one for each grain, and one for each tag
     parts: int
     units: int
     cost_nanos: int
@@ -48,8 +57,14 @@ class Contribution(NamedTuple):
 MINUTES: Final = {Resolution.MINUTE: 1, Resolution.HOUR: 60, Resolution.DAY: 24 * 60}
 
 
-def dimensions(account_id: int, message: Message) -> Dimensions:
-    """Where a message is counted."""
+def dimensions(account_id: int, message: Message, tags: Iterable[str] = ()) -> tuple[Dimensions, ...]:
+    """Where a message is counted: once in each grain, and once for each of its tags."""
+    full = _full(account_id, message)
+    coarse = full._replace(mcc="", mnc="", sender="", error_code="", grain=Grain.COUNTRY)
+    return (full, coarse, *(full._replace(tag=tag) for tag in tags))
+
+
+def _full(account_id: int, message: Message) -> Dimensions:
     ours = message.sender if message.direction is Direction.OUTBOUND else message.recipient
     return Dimensions(
         account_id,
@@ -88,8 +103,8 @@ class Deltas:
     def __init__(self) -> None:
         #: (minute, dimension id) -> messages, parts, units, cost in billionths
         self._sums: dict[tuple[int, int], list[int]] = {}
-        #: (minute, dimension id, latency bucket) -> messages
-        self._latencies: dict[tuple[int, int, int], int] = {}
+        #: (minute, dimension id) -> how the histogram of time to deliver changes, see domain/latency.py
+        self._latencies: dict[tuple[int, int], int] = {}
 
     def move(self, old: Contribution | None, new: Contribution) -> None:
         """Take what the message counted for so far out, and put in what it counts for now."""
@@ -110,8 +125,8 @@ class Deltas:
             sums[2] += sign * units
             sums[3] += sign * cost_nanos
             if latency_bucket is not None:
-                cell = (minute, dimension_id, latency_bucket)
-                self._latencies[cell] = self._latencies.get(cell, 0) + sign
+                cell = (minute, dimension_id)
+                self._latencies[cell] = self._latencies.get(cell, 0) + sign * latency.one(latency_bucket)
 
     def sums(self, resolution: Resolution, minutes: range) -> list[tuple[int, int, int, int, int, int]]:
         """Changed rows whose bucket starts within `minutes`, in the order of their key:
@@ -126,13 +141,17 @@ class Deltas:
             else:
                 for index in range(4):
                     total[index] += sums[index]
-        return sorted((*key, *total) for key, total in totals.items() if any(total) and key[0] in minutes)  # type: ignore[misc]
+        return sorted(
+            (start, dimension_id, messages, parts, units, cost_nanos)
+            for (start, dimension_id), (messages, parts, units, cost_nanos) in totals.items()
+            if (messages or parts or units or cost_nanos) and start in minutes
+        )
 
-    def latencies(self, resolution: Resolution, minutes: range) -> list[tuple[int, int, int, int]]:
-        """Changed rows of the histograms: bucket start, dimension id, latency bucket, messages."""
+    def latencies(self, resolution: Resolution, minutes: range) -> list[tuple[int, int, int]]:
+        """Changed histograms: bucket start, dimension id, and what is added to the histogram (or taken out)."""
         length = MINUTES[resolution]
-        totals: dict[tuple[int, int, int], int] = {}
-        for (minute, dimension_id, index), messages in self._latencies.items():
-            key = (minute - minute % length, dimension_id, index)
-            totals[key] = totals.get(key, 0) + messages
-        return sorted((*key, messages) for key, messages in totals.items() if messages and key[0] in minutes)
+        totals: dict[tuple[int, int], int] = {}
+        for (minute, dimension_id), change in self._latencies.items():
+            key = (minute - minute % length, dimension_id)
+            totals[key] = totals.get(key, 0) + change
+        return sorted((*key, change) for key, change in totals.items() if change and key[0] in minutes)

@@ -16,7 +16,9 @@ class Event(NamedTuple):
     occurred_at: datetime
 
 
-def of_message(account_id: int, subject_id: str, before: Status | None, after: Message, was_final: bool) -> Event | None:
+def of_message(
+    account_id: int, subject_id: str, before: Status | None, after: Message, was_final: bool
+) -> Event | None:
     """The event of a message that moved, or None where there is no news for anyone.
 
     A final status is told when it is final: a message of three parts of which one is delivered is not.
@@ -25,7 +27,14 @@ def of_message(account_id: int, subject_id: str, before: Status | None, after: M
     moved = before is not after.status or (after.final and not was_final)
     if not (settled and moved):
         return None
-    at = after.final_at if after.final else {Status.QUEUED: after.queued_at, Status.SENT: after.sent_at}.get(after.status)
+    at = (
+        after.final_at
+        if after.final
+        else {Status.QUEUED: after.queued_at, Status.SENT: after.sent_at}.get(after.status)
+    )
     return Event(
-        type=f"message.{after.status}", account_id=account_id, subject_id=subject_id, occurred_at=at or after.submitted_at
+        type=f"message.{after.status}",
+        account_id=account_id,
+        subject_id=subject_id,
+        occurred_at=at or after.submitted_at,
     )

@@ -5,6 +5,8 @@ milliseconds, and its estimate lies at most ERROR away from anything in it.
 """
 
 import math
+import sys
+from array import array
 from collections.abc import Mapping
 from typing import Final
 
@@ -39,3 +41,38 @@ def quantile_ms(histogram: Mapping[int, int], q: float) -> float | None:
         if seen > rank:
             break
     return estimate_ms(index)
+
+
+# --- a whole histogram as one integer -------------------------------------------------------------------------
+# Bucket i has the 32 bits from bit 32 i on. So histograms add up with `+`, thousands of them in a millisecond, and one
+# message goes in as `+ one(i)` and out as `- one(i)`. Counts stay below 2**32 and, all in all, never below 0.
+
+_BITS: Final = 32
+_BYTES: Final = _BITS // 8
+
+
+def one(index: int) -> int:
+    """The histogram of one message in that bucket."""
+    return 1 << _BITS * index
+
+
+def counts(histogram: int) -> dict[int, int]:
+    """The buckets that are not empty, and how many are in each."""
+    buckets = array("I", histogram.to_bytes((BUCKET_MAX + 1) * _BYTES, "little"))
+    if sys.byteorder == "big":
+        buckets.byteswap()
+    return {index: count for index, count in enumerate(buckets) if count}
+
+
+def pack(histogram: int) -> bytes:
+    """As it is stored: the lowest bucket that is not empty in two bytes, then four bytes for each from there on."""
+    if histogram == 0:
+        return b""
+    lowest = ((histogram & -histogram).bit_length() - 1) // _BITS
+    shifted = histogram >> _BITS * lowest
+    return lowest.to_bytes(2, "little") + shifted.to_bytes(-(-shifted.bit_length() // 8), "little")
+
+
+def unpack(packed: bytes) -> int:
+    """What `pack` packed."""
+    return int.from_bytes(packed[2:], "little") << _BITS * int.from_bytes(packed[:2], "little")

@@ -98,10 +98,11 @@ def _hear(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
 def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
     """Highest status first, then the provider's own order; ties by content, so that it is one order for all."""
     weighed = [(_weight(receipt), receipt) for receipt in receipts]
-    if len(weighed) > 1:
-        weighed.sort(key=itemgetter(0), reverse=True)
-        if any(weighed[n][0] == weighed[n + 1][0] for n in range(len(weighed) - 1)):
-            weighed.sort(key=lambda pair: (pair[0], repr(pair[1])), reverse=True)
+    if len(weighed) == 1:
+        return [weighed[0][1]]
+    weighed.sort(key=itemgetter(0), reverse=True)
+    if len({weight for weight, _ in weighed}) < len(weighed):
+        weighed.sort(key=lambda pair: (pair[0], repr(pair[1])), reverse=True)
     return [receipt for _, receipt in weighed]
 
 
@@ -115,7 +116,7 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
     status = winner.status or Status.QUEUED
     final = status in FINAL
     parts: tuple[Part, ...] = ()
-    if all(receipt.part is None for receipt in ordered):
+    if not [receipt for receipt in ordered if receipt.part]:
         contradictory = _contradict(ordered)
         units, cost_nanos, currency = _charge(ordered)
     else:
@@ -124,25 +125,27 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
         parts = tuple(sorted(map(_part, by_part.values()), key=lambda part: (part.number, part.provider_message_id)))
         status, final = _over_parts(parts, whole)
         winner = next((receipt for receipt in ordered if receipt.status is status), winner)
-        lost = OUTCOME[status] if status in (Status.FAILED, Status.UNDELIVERED) else None
-        contradictory = (
-            any(map(_contradict, (whole, *by_part.values())))
-            or lost is not None
-            and any(OUTCOME.get(receipt.status, lost) != lost for receipt in whole if receipt.status)
+        outcome = OUTCOME.get(status) if final else None
+        contradictory = any(map(_contradict, (whole, *by_part.values()))) or (
+            outcome is not None
+            and any(OUTCOME.get(receipt.status, outcome) != outcome for receipt in whole if receipt.status)
         )
         units, cost_nanos, currency = _charge_over_parts(whole, by_part.values())
 
-    sender = next((receipt.sender for receipt in ordered if receipt.sender), None)
-    recipient = next((receipt.recipient for receipt in ordered if receipt.recipient), None)
+    sender = winner.sender or next((receipt.sender for receipt in ordered if receipt.sender), None)
+    recipient = winner.recipient or next((receipt.recipient for receipt in ordered if receipt.recipient), None)
+    channel = winner.channel or next((receipt.channel for receipt in ordered if receipt.channel), Channel.SMS)
     # MCC and MNC belong together: both from the weightiest receipt that names an MCC.
-    mcc, mnc = next(((receipt.mcc, receipt.mnc) for receipt in ordered if receipt.mcc), (None, None))
+    network = winner if winner.mcc else next((receipt for receipt in ordered if receipt.mcc), winner)
+    mcc, mnc = network.mcc, network.mnc
     other_side = recipient if winner.direction is Direction.OUTBOUND else sender
+    unknown = {receipt.provider_status for receipt in ordered if receipt.status is None}
     times = _times(facts, status, final, parts)
     return Message(
         provider_message_id=winner.provider_message_id,
         facts=facts,
         direction=winner.direction,
-        channel=next((receipt.channel for receipt in ordered if receipt.channel), Channel.SMS),
+        channel=channel,
         sender=sender,
         recipient=recipient,
         country=(country_of(other_side) if other_side else None) or (country_of_mcc(mcc) if mcc else None),
@@ -165,7 +168,7 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
         final_at=times.final_at,
         latency_ms=times.latency_ms,
         latency_clock=times.latency_clock,
-        unknown_statuses=tuple(sorted({receipt.provider_status for receipt in ordered if receipt.status is None})),
+        unknown_statuses=tuple(sorted(unknown)) if unknown else (),
     )
 
 
@@ -196,14 +199,15 @@ def _part(heaviest_first: Sequence[Receipt]) -> Part:
 
 def _over_parts(parts: Sequence[Part], whole: Sequence[Receipt]) -> tuple[Status, bool]:
     """Failed or undelivered as soon as one part is; delivered when all known parts are, and final when
-    all parts are known; else as far as the slowest part. What was said of the whole message can only lift it."""
+    all parts are known; else as far as the slowest part. What was said of the whole message can only lift it, and
+    stands where it is final until all parts are known: the success of some never hides that the message was lost."""
     lost = [part.status for part in parts if part.status in (Status.FAILED, Status.UNDELIVERED)]
     if lost:
         return max(lost, key=RANK.__getitem__), True
     slowest = min((part.status for part in parts), key=RANK.__getitem__)
     complete = len({part.number for part in parts}) >= max(part.of for part in parts)
     said = max((receipt.status for receipt in whole if receipt.status), key=RANK.__getitem__, default=Status.QUEUED)
-    if RANK[said] > RANK[slowest]:
+    if RANK[said] > RANK[slowest] or (said in FINAL and not complete):
         return said, said in FINAL
     return slowest, slowest in FINAL and complete
 
@@ -261,18 +265,23 @@ def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> 
         told_final, heard_final = _parts_reached(facts, status, parts)
     delivered = final and status in (Status.DELIVERED, Status.READ)
     reached = told_final or heard_final
+    told_delivered, heard_delivered = told_final, heard_final
+    if status is Status.READ:  # it was delivered before: when the person opened it is another matter
+        told, heard = _parts_reached(facts, Status.DELIVERED, parts)
+        if told or heard:
+            told_delivered, heard_delivered = told, heard
     latency_ms = clock = None
     if delivered:
         start = submitted or queued
-        if start is not None and told_final is not None:
-            latency_ms, clock = _between(start, told_final), "provider"
-        elif heard_final is not None and heard_first < heard_final:
-            latency_ms, clock = _between(heard_first, heard_final), "ours"
+        if start is not None and told_delivered is not None:
+            latency_ms, clock = _between(start, told_delivered), "provider"
+        elif heard_delivered is not None and heard_first < heard_delivered:
+            latency_ms, clock = _between(heard_first, heard_delivered), "ours"
     return _Times(
         submitted_at=submitted or queued or heard_first,
         queued_at=queued or submitted or heard_queued,
         sent_at=sent or heard_sent,
-        delivered_at=reached if delivered else None,
+        delivered_at=(told_delivered or heard_delivered) if delivered else None,
         final_at=reached if final else None,
         latency_ms=latency_ms,
         latency_clock=clock if latency_ms is not None else None,

@@ -1,4 +1,4 @@
-"""Money: an integer of billionths of the currency's unit. Providers charge fractions of a cent, and sums must be exact."""
+"""Money: a whole number of billionths of the currency's unit. Prices are fractions of a cent; sums must be exact."""
 
 from decimal import Decimal, InvalidOperation
 from typing import Final

@@ -1,1 +1,1 @@
-"""Accept and keep: the durable, ordered log of accepted callbacks. base.py is the contract; a file per implementation."""
+"""Accept and keep: the durable, ordered log of accepted callbacks. base.py is the contract; each file keeps it."""

@@ -20,7 +20,7 @@ from landed.domain.callbacks import Callback, CallbackRequest
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, Accepted, Backlog, Batch
 from landed.store import partitions
-from landed.store.connect import translated
+from landed.store.connect import OPTIONS, translated
 
 _CHANNEL: Final = "landed_journal"
 _EPOCH_LOCK: Final = 0x1A9DED03
@@ -33,6 +33,8 @@ _COPY: Final = (
     "COPY callbacks (received_at, lane, epoch, account_id, method, url, kind, our_id, headers, body, verified_by)"
     " FROM STDIN (FORMAT BINARY)"
 )
+# A transaction of its own, which nobody needs on disk: without this it would wait for a second sync.
+_NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 _READ: Final = """
 SELECT id, received_at, account_id, method, url, kind, our_id, headers, body, verified_by, epoch, xid::text AS reached
   FROM callbacks
@@ -109,9 +111,14 @@ class PostgresJournal:
     async def open(self) -> None:
         with translated():
             if self._writer is None or self._writer.closed:
-                self._writer = await self._connect()
-                await self._begin_epoch(self._writer)
-                await self._make_partitions(self._writer)
+                writer = await self._connect()
+                try:
+                    await self._begin_epoch(writer)
+                    await self._make_partitions(writer)
+                except BaseException:
+                    await writer.close()
+                    raise
+                self._writer = writer  # not before: without its epoch nothing must be appended
 
     async def close(self) -> None:
         if self._listener is not None:
@@ -140,7 +147,7 @@ class PostgresJournal:
                 now = time.monotonic()
                 if now - self._notified_at >= _NOTIFY_EVERY_S:
                     self._notified_at = now
-                    await writer.execute("SELECT pg_notify(%s, '')", [_CHANNEL])
+                    await writer.execute(_NOTIFY, [_CHANNEL])
         except StoreUnavailable:
             with contextlib.suppress(psycopg.Error):
                 await writer.close()
@@ -157,7 +164,9 @@ class PostgresJournal:
         if not rows:
             return Batch(callbacks=(), position=after)
         last = rows[-1]
-        return Batch(callbacks=[_callback(row) for row in rows], position=str(_Position(last[10], int(last[11]), last[0])))
+        return Batch(
+            callbacks=[_callback(row) for row in rows], position=str(_Position(last[10], int(last[11]), last[0]))
+        )
 
     async def backlog(self, lane: int, after: str) -> Backlog:
         async with self._reading:
@@ -182,7 +191,7 @@ class PostgresJournal:
 
     async def _connect(self) -> AsyncConnection[Any]:
         return await AsyncConnection.connect(
-            self._database_url, autocommit=True, connect_timeout=5, application_name="landed journal"
+            self._database_url, autocommit=True, **OPTIONS, application_name="landed journal"
         )
 
     async def _read_connection(self) -> AsyncConnection[Any]:
@@ -256,7 +265,7 @@ def _callback(row: Sequence[Any]) -> Callback:
 def headers_of(lines: bytes) -> dict[str, str]:
     """Header lines as they are stored, by name; a repeated one is joined with commas."""
     pairs = [line.split(": ", 1) for line in lines.decode("latin-1").split("\n") if line]
-    headers = {name: value for name, value in pairs}
+    headers = {name: value for name, value in pairs}  # noqa: C416  dict() would not take lists for pairs
     if len(headers) < len(pairs):
         for name in headers:
             headers[name] = ",".join(value for other, value in pairs if other == name)

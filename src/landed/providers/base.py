@@ -29,13 +29,23 @@ class Credentials:
 
 
 class Provider(Protocol):
-    name: str
-    #: What an account of this provider may choose for `policy`; the first is the default.
-    policies: Sequence[str]
-    #: The provider's name for the account id and the secret, as its console and our CLI write them.
-    id_option: str
-    #: Headers whose signature does not cover the body. Where only these verified, the nonce ledger guards.
-    headers_without_body: frozenset[str]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def policies(self) -> Sequence[str]:
+        """What an account may choose for `policy`; the first is the default."""
+        ...
+
+    @property
+    def id_option(self) -> str:
+        """The provider's name for the account's id, as its console and our CLI write it."""
+        ...
+
+    @property
+    def headers_without_body(self) -> frozenset[str]:
+        """Headers whose signature does not cover the body: whose nonce the ledger keeps."""
+        ...
 
     def verify(self, request: CallbackRequest, credentials: Credentials) -> tuple[str, ...]:
         """Prove who sent it.

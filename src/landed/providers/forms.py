@@ -8,6 +8,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+import orjson
+
 from landed.domain.errors import CallbackMalformed
 
 #: A provider's callback has about twenty fields; more than this is nobody's callback.
@@ -42,6 +44,23 @@ def pairs(data: bytes | str) -> list[tuple[str, str]]:
     return _split(_unquoted(text.replace("&", "\0")), "\0")
 
 
+def fields(data: bytes) -> dict[str, str]:
+    """The fields by name, the last where one is repeated. Refuses what `pairs` refuses."""
+    # A form without quotes and backslashes is JSON in other brackets, and orjson reads it four times as fast. The
+    # commonest escapes are undone first: none of them stands for a sign that means something to either.
+    if data and b'"' not in data and b"\\" not in data and data.count(b"&") < FIELDS_MAX:
+        plain = data.replace(b"+", b" ").replace(b"%3A", b":").replace(b"%2B", b"+").replace(b"%2F", b"/")
+        if b"%" not in plain:
+            plain = plain.replace(b"&", b'","').replace(b"=", b'":"')
+            try:
+                found: dict[str, str] = orjson.loads(b'{"' + plain + b'"}')
+            except orjson.JSONDecodeError:
+                pass  # not so plain after all: a field without "=", or with two
+            else:
+                return found
+    return dict(pairs(data))
+
+
 def well_formed(data: bytes) -> None:
     """Raise what `pairs` would raise, without building the fields."""
     if data.count(b"&") >= FIELDS_MAX:
@@ -57,7 +76,10 @@ def well_formed(data: bytes) -> None:
 
 def _split(text: str, separator: str) -> list[tuple[str, str]]:
     """The key ends at the first "="; a field without one has a blank value; an empty field is none."""
-    return [(field[0], field[2]) for field in [field_text.partition("=") for field_text in text.split(separator) if field_text]]
+    return [
+        (field[0], field[2])
+        for field in [field_text.partition("=") for field_text in text.split(separator) if field_text]
+    ]
 
 
 def _check_escapes(text: str) -> None:

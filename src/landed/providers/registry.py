@@ -20,5 +20,7 @@ def load() -> Mapping[str, Provider]:
 def named(providers: Mapping[str, Provider], name: str) -> Provider:
     """The provider of that name, or InputInvalid that lists the ones there are."""
     if name not in providers:
-        raise InputInvalid(f"There is no provider {name!r}; there are: {', '.join(sorted(providers))}.", field="provider")
+        raise InputInvalid(
+            f"There is no provider {name!r}; there are: {', '.join(sorted(providers))}.", field="provider"
+        )
     return providers[name]

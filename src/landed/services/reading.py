@@ -123,9 +123,7 @@ class Reader:
         wanted = CallbackFilter(
             account_ids=account_ids(names, question.accounts, account_id), since=question.since, until=question.until
         )
-        found = await callback_queries.page(
-            self._engine, wanted, question.verdict, _callback_cursor(cursor), limit + 1
-        )
+        found = await callback_queries.page(self._engine, wanted, question.verdict, _callback_cursor(cursor), limit + 1)
         positions = await callback_queries.positions(self._engine)
         return shapes.CallbackList(
             data=[shapes.CallbackShape(**_callback(each, names, positions, keys_shown)) for each in found[:limit]],

@@ -11,7 +11,7 @@ import math
 import time
 from bisect import bisect_left
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -23,6 +23,7 @@ from landed.domain.errors import Overloaded, StoreUnavailable
 from landed.journal.base import Accepted, Journal
 from landed.providers.base import Credentials, Provider
 from landed.store import listening
+from landed.store.accounts import CHANGED
 from landed.store.refusals import Refused
 
 _log = structlog.get_logger()
@@ -193,7 +194,7 @@ class DirectoryKeeper:
     async def _listen(self) -> None:
         while True:
             with contextlib.suppress(StoreUnavailable):
-                async for _ in listening.notifications(self._database_url, listening.ACCOUNTS):
+                async for _ in listening.notifications(self._database_url, CHANGED):
                     self._changed.set()
             await asyncio.sleep(self.AGAIN_S)
 
@@ -214,10 +215,18 @@ class Durations:
         self.sum_s += duration_s
 
 
+#: Called once with nothing when a callback is on disk, or with the reason why it is not.
+Done = Callable[[StoreUnavailable | None], None]
+
+
 class _Waiting(NamedTuple):
     callback: Accepted
-    kept: asyncio.Future[None]
+    done: Done
     size: int
+
+
+#: Those that were told already are None.
+_Batch = list[_Waiting | None]
 
 
 class Committer:
@@ -231,6 +240,8 @@ class Committer:
     REOPEN_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
     #: What a waiting callback takes besides its bytes: tuple, future, task, connection's buffers.
     OVERHEAD_BYTES: Final = 2_000
+    #: After a commit this many are told at a time, so that the next commit is not kept waiting by answers.
+    TOLD_AT_ONCE: Final = 32
 
     def __init__(
         self,
@@ -246,7 +257,8 @@ class Committer:
         self._waiting_bytes_max = waiting_bytes_max
         self._batch_max = batch_max
         self._batch_bytes_max = batch_bytes_max
-        self._queue: list[_Waiting] = []
+        self._queue: _Batch = []
+        self._queue_bytes = 0
         self._arrived = asyncio.Event()
         #: Whether callbacks are taken now; otherwise they are refused at once.
         self.available = False
@@ -265,6 +277,21 @@ class Committer:
             Overloaded: at once, at the limit of waiting callbacks.
             StoreUnavailable: at once while the journal is away, or later when it cannot keep this one.
         """
+        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def done(failure: StoreUnavailable | None) -> None:
+            if kept.done():
+                return
+            if failure is None:
+                kept.set_result(None)
+            else:
+                kept.set_exception(failure)
+
+        self.enter(callback, done)
+        await kept
+
+    def enter(self, callback: Accepted, done: Done) -> None:
+        """The same without waiting: `done` is called when it is on disk, or cannot be kept."""
         if not self.available:
             self.refused_unavailable += 1
             raise StoreUnavailable("The journal is away.")
@@ -272,20 +299,12 @@ class Committer:
         if self.waiting >= self._waiting_max or self.waiting_bytes + size > self._waiting_bytes_max:
             self.refused_overloaded += 1
             raise Overloaded(f"{self.waiting} callbacks wait to be kept.")
-        kept: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self._queue:
             self._arrived.set()
-        self._queue.append(_Waiting(callback, kept, size))
+        self._queue.append(_Waiting(callback, done, size))
+        self._queue_bytes += size
         self.waiting += 1
         self.waiting_bytes += size
-        try:
-            await kept
-        except StoreUnavailable:
-            self.refused_unavailable += 1
-            raise
-        finally:
-            self.waiting -= 1
-            self.waiting_bytes -= size
 
     async def run(self) -> None:
         """Commit until cancelled; then what waits is still committed, and nothing new is taken."""
@@ -302,74 +321,85 @@ class Committer:
                 await self._commit(self._next_batch())
             self._fail_all("Landed is stopping.")
 
-    def _next_batch(self) -> list[_Waiting]:
+    def _next_batch(self) -> _Batch:
         queue = self._queue
-        if len(queue) <= self._batch_max and self.waiting_bytes <= self._batch_bytes_max:
-            self._queue = []
+        if len(queue) <= self._batch_max and self._queue_bytes <= self._batch_bytes_max:
+            self._queue, self._queue_bytes = [], 0
             return queue
         count = size = 0
         for waiting in queue[: self._batch_max]:
-            size += waiting.size
-            if count and size > self._batch_bytes_max:
+            if waiting is None or (count and size + waiting.size > self._batch_bytes_max):
                 break
+            size += waiting.size
             count += 1
-        self._queue = queue[count:]
+        self._queue, self._queue_bytes = queue[count:], self._queue_bytes - size
         return queue[:count]
 
-    async def _commit(self, batch: list[_Waiting]) -> None:
+    async def _commit(self, batch: _Batch) -> None:
         """A task of its own, so that neither a frozen database nor our own end cuts it short."""
-        appending = asyncio.create_task(self._append(batch))
+        appending = asyncio.create_task(self._append(batch, 0, len(batch)))
         try:
             done, _ = await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
         except asyncio.CancelledError:
             await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
-            self._settle(batch, "Landed is stopping.")
+            self._tell(batch, 0, len(batch), "Landed is stopping.")
             raise
         if not done:
-            self._settle(batch, "The journal does not answer.")
+            self._tell(batch, 0, len(batch), "The journal does not answer.")
             self._fail_all("The journal does not answer.")
             for _ in range(2):  # the first makes the driver ask the server to stop, the second lets go of that too
                 appending.cancel()
                 await asyncio.wait({appending}, timeout=6.0)
 
-    async def _append(self, batch: list[_Waiting]) -> None:
+    async def _append(self, batch: _Batch, start: int, end: int) -> None:
         began = time.perf_counter()
         try:
-            await self._journal.append([waiting.callback for waiting in batch])
+            await self._journal.append([waiting.callback for waiting in batch[start:end] if waiting is not None])
         except StoreUnavailable as error:
-            self._settle(batch, str(error))
+            self._tell(batch, start, end, str(error))
             self._fail_all(str(error))
         except Exception:
             # Something of ours, or a callback that no table takes: halves, so that only that one is refused.
-            if len(batch) > 1:
-                await self._append(batch[: len(batch) // 2])
-                await self._append(batch[len(batch) // 2 :])
+            if end - start > 1:
+                middle = (start + end) // 2
+                await self._append(batch, start, middle)
+                await self._append(batch, middle, end)
             else:
-                _log.exception("callback_not_kept", account_id=batch[0].callback.account_id)
-                self._settle(batch, "This callback cannot be kept.")
+                _log.exception("callback_not_kept")
+                self._tell(batch, start, end, "This callback cannot be kept.")
         else:
             self.commit_durations.add(time.perf_counter() - began)
             self.batches += 1
-            self.acknowledged += len(batch)
-            self._settle(batch, None)
+            self.acknowledged += end - start
+            self._tell_in_turns(batch, start, end)
 
-    def _settle(self, batch: Iterable[_Waiting], failure: str | None) -> None:
-        """Tell those who still wait."""
-        for _, kept, _ in batch:
-            if kept.done():
+    def _tell_in_turns(self, batch: _Batch, start: int, end: int) -> None:
+        turn = min(start + self.TOLD_AT_ONCE, end)
+        self._tell(batch, start, turn, None)
+        if turn < end:
+            asyncio.get_running_loop().call_soon(self._tell_in_turns, batch, turn, end)
+
+    def _tell(self, batch: _Batch, start: int, end: int, failure: str | None) -> None:
+        for index in range(start, end):
+            waiting = batch[index]
+            if waiting is None:
                 continue
+            batch[index] = None
+            self.waiting -= 1
+            self.waiting_bytes -= waiting.size
             if failure is None:
-                kept.set_result(None)
+                waiting.done(None)
             else:
-                kept.set_exception(StoreUnavailable(failure))
+                self.refused_unavailable += 1
+                waiting.done(StoreUnavailable(failure))
 
     def _fail_all(self, failure: str) -> None:
         """Take nothing more until the journal is open again, and refuse what waits."""
         if self.available:
             self.available = False
-            _log.warning("journal_away", reason=failure, waiting=len(self._queue))
-        queue, self._queue = self._queue, []
-        self._settle(queue, failure)
+            _log.warning("journal_closed", reason=failure, waiting=len(self._queue))
+        queue, self._queue, self._queue_bytes = self._queue, [], 0
+        self._tell(queue, 0, len(queue), failure)
 
     async def _open(self) -> None:
         attempts = 0

@@ -237,9 +237,7 @@ class Reporter:
             ),
         )
 
-    async def report(
-        self, period: Period, filters: Mapping[Group, Sequence[str]], *, account_id: int | None
-    ) -> Report:
+    async def report(self, period: Period, filters: Mapping[Group, Sequence[str]], *, account_id: int | None) -> Report:
         """Totals, countries, networks, and what goes wrong where, with what to do about it.
 
         Raises:
@@ -298,7 +296,7 @@ class _Counted:
         self.by_status: Counter[str] = Counter()
         self.outbound: Counter[str] = Counter()
         self.cost_nanos: Counter[str] = Counter()
-        self.histogram: Counter[int] = Counter()
+        self.histogram = 0
 
     def add(self, row: Any) -> None:
         messages = int(row.messages)
@@ -323,27 +321,34 @@ class _Counted:
             "pending": self.outbound.total() - final,
             "delivery_rate": round(delivered / final, 6) if final else None,
             "failure_rate": round(failed / final, 6) if final else None,
-            "latency_s": Quantiles(**{name: _seconds(self.histogram, q) for name, q in QUANTILES.items()}),
+            "latency_s": _quantiles(self.histogram),
             "cost": [Money.of(nanos, currency) for currency, nanos in sorted(self.cost_nanos.items())],
         }
 
 
-def _seconds(histogram: Mapping[int, int], q: float) -> float | None:
-    milliseconds = latency.quantile_ms(histogram, q)
+def _quantiles(histogram: int) -> Quantiles:
+    counts = latency.counts(histogram)
+    return Quantiles(**{name: _seconds(latency.quantile_ms(counts, q)) for name, q in QUANTILES.items()})
+
+
+def _seconds(milliseconds: float | None) -> float | None:
     return None if milliseconds is None else round(milliseconds / 1000, 4)
 
 
 def _rows(
-    sums: Iterable[Any], latencies: Iterable[Any], question: Question, width: int, names: Mapping[int, AccountName]
+    sums: Iterable[Any],
+    latencies: Mapping[tuple[Any, ...], int],
+    question: Question,
+    width: int,
+    names: Mapping[int, AccountName],
 ) -> list[AnalyticsRow]:
     """Rows of the two answers, put together by what they were grouped by: the first columns and the bucket."""
     groups: defaultdict[tuple[Any, ...], _Counted] = defaultdict(_Counted)
     for row in sums:
         groups[*row[:width], row.started_at].add(row)
-    for row in latencies:
-        key = (*row[:width], row.started_at)
+    for key, histogram in latencies.items():
         if key in groups:  # else it came in between the two answers, and the next one has both
-            groups[key].histogram[row.latency_bucket] += int(row.messages)
+            groups[key].histogram = histogram
     filled = ((key, counted) for key, counted in groups.items() if counted.messages)
     ordered = sorted(filled, key=lambda group: (group[0][-1] or 0, -group[1].messages, group[0][:-1]))
     return [AnalyticsRow(**_group(key, question, names), **counted.told()) for key, counted in ordered]
@@ -365,9 +370,7 @@ def _group(key: Sequence[Any], question: Question, names: Mapping[int, AccountNa
     return named if question.bucket is Bucket.NONE else {"bucket_at": bucket_at, **named}
 
 
-def _wanted(
-    question: Question, names: Mapping[int, AccountName], account_id: int | None
-) -> dict[str, Sequence[Any]]:
+def _wanted(question: Question, names: Mapping[int, AccountName], account_id: int | None) -> dict[str, Sequence[Any]]:
     wanted: dict[str, Sequence[Any]] = {}
     accounts = account_ids(names, question.filters.get(Group.ACCOUNT, ()), account_id)
     if accounts is not None:

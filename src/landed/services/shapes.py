@@ -165,9 +165,7 @@ def message_whole(row: Any, names: Mapping[int, AccountName], providers: Mapping
 
 def _message(row: Any, names: Mapping[int, AccountName], providers: Mapping[str, Provider]) -> dict[str, Any]:
     account = names.get(row.account_id)
-    parts = row.parts or [
-        {"provider_message_id": row.provider_message_id, "number": 1, "of": 1, "status": row.status}
-    ]
+    parts = row.parts or [{"provider_message_id": row.provider_message_id, "number": 1, "of": 1, "status": row.status}]
     return {
         "id": str(row.id),
         "account": account.name if account else None,
@@ -238,16 +236,19 @@ def _occurred_at(receipt: Receipt) -> datetime | None:
 
 def _timeline(row: Any, heard: Sequence[tuple[Receipt, Heard]]) -> list[TimelineEntry]:
     """Every receipt at the time it speaks of, and the steps of which only a later receipt told the time."""
-    entries = [_told(receipt, hearing) for receipt, hearing in heard]
+    by_provider = {at for receipt, _ in heard for at in (receipt.submitted_at, receipt.queued_at, receipt.sent_at)}
+    steps = ((Status.QUEUED, row.queued_at), (Status.SENT, row.sent_at))
+    reached = {status: at for status, at in steps if at is not None and at in by_provider}
+    entries = [_told(receipt, hearing, reached) for receipt, hearing in heard]
     told = {receipt.status for receipt, _ in heard}
-    for status, at in ((Status.QUEUED, row.queued_at), (Status.SENT, row.sent_at)):
-        if at is not None and status not in told:
-            entries.append(_inferred(status, at))
+    entries += [_inferred(status, at) for status, at in reached.items() if status not in told]
     return sorted(entries, key=lambda entry: (entry.at, RANK[Status(entry.status)] if entry.status else -1))
 
 
-def _told(receipt: Receipt, heard: Heard) -> TimelineEntry:
+def _told(receipt: Receipt, heard: Heard, reached: Mapping[Status, datetime]) -> TimelineEntry:
     occurred_at = _occurred_at(receipt)
+    if occurred_at is None and receipt.status is not None and receipt.part is None:
+        occurred_at = reached.get(receipt.status)
     return TimelineEntry(
         at=occurred_at or heard.received_at,
         clock=PROVIDER_CLOCK if occurred_at else OUR_CLOCK,
@@ -290,7 +291,7 @@ class CallbackShape(Shape):
     verdict: str = Field(examples=["accepted", "refused"])
     outcome: str | None = Field(
         description="of an accepted one: in state, still to be tracked, or set aside",
-        examples=["tracked", "waiting", "set_aside"]
+        examples=["tracked", "waiting", "set_aside"],
     )
     reason: str | None = Field(description="why it was refused or set aside: a stable word")
     detail: str | None = Field(description="the same as a sentence")

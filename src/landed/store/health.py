@@ -17,3 +17,15 @@ async def oddities(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> tuple[dic
         set_aside = dict(await (await connection.execute(_SET_ASIDE)).fetchall())
         unknown = dict(await (await connection.execute(_UNKNOWN)).fetchall())
     return set_aside, unknown
+
+
+async def messages_by_status(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> dict[str, int]:
+    """How many messages stand where, from the counters."""
+    async with transaction(pool) as connection:
+        return dict(await (await connection.execute(_BY_STATUS)).fetchall())
+
+
+_BY_STATUS: Final = """
+SELECT status, sum(messages)::bigint FROM counters_day JOIN dimensions ON dimensions.id = dimension_id
+ WHERE tag = '' AND grain = 'country' GROUP BY status
+"""

@@ -3,16 +3,20 @@
 Run as `python -m landed.store.keeper HOME` by embedded.py, detached, so that no user's death takes the server along.
 """
 
+import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
+
+import psutil
 
 from landed.store import embedded
 
@@ -36,17 +40,30 @@ CONFIGURATION: Final = {
     "log_timezone": "'UTC'",
 }
 _RESTART_SECONDS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+_LOCK_SECONDS_MAX: Final = 1.0
 
 
 def main(home: Path) -> None:
     lock = (home / "keeper.lock").open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+    if not _take(lock):
         return  # another keeper is at it
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     _Keeper(home).run()
+
+
+def _take(lock: IO[str]) -> bool:
+    """Take the lock, unless another keeper has it. Users look at it too, for a moment each: that is no keeper."""
+    deadline = time.monotonic() + _LOCK_SECONDS_MAX
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.01)
+        else:
+            return True
 
 
 class _Keeper:
@@ -55,43 +72,57 @@ class _Keeper:
         self.cluster = home / "cluster"
         self.ready = home / "ready.json"
         self.binaries = embedded.binaries()
-        self.sockets = embedded.socket_directory(home)
-        self.unused = threading.Event()
+        self.sockets = self._sockets_of_a_dead_keeper() or embedded.socket_directory(home)
         self.user = embedded.SYSTEM_USER if os.geteuid() == 0 else None
+        #: Set when it is time to stop, or when the server died: what the main thread waits for.
+        self.over = threading.Event()
+        self.stopping = False
 
     def run(self) -> None:
+        signal.signal(signal.SIGTERM, lambda *_: self._stop_soon())
         if not (self.cluster / "PG_VERSION").exists():
             self._initialise()
         threading.Thread(target=self._wait_until_unused, daemon=True).start()
         failures = 0
-        while not self.unused.is_set():
+        while not self.stopping:
             self._take_over_from_a_dead_keeper()
             server = self._start()
+            self.over.clear()
+            if self.stopping:
+                self.over.set()
+            threading.Thread(target=self._wait_for_the_end, args=(server,), daemon=True).start()
             if self._answers(server):
                 failures = 0
                 self._announce()
-            while server.poll() is None and not self.unused.wait(0.2):
-                pass
+            self.over.wait()
             self.ready.unlink(missing_ok=True)
-            if self.unused.is_set():
+            if self.stopping:
                 self._stop(server)
                 break
             # It died under its users: crash recovery is PostgreSQL's own, we only start it again.
             time.sleep(_RESTART_SECONDS[min(failures, len(_RESTART_SECONDS) - 1)])
             failures += 1
         if self.sockets != self.home:
-            self.sockets.rmdir() if not any(self.sockets.iterdir()) else None
+            shutil.rmtree(self.sockets, ignore_errors=True)
 
     def _wait_until_unused(self) -> None:
         with (self.home / "users.lock").open("a") as users:
             fcntl.flock(users, fcntl.LOCK_EX)  # comes when every user let go, dead or alive
-            self.unused.set()
+            self._stop_soon()
             threading.Event().wait()  # keep the lock until this process ends: who comes now waits for the stop
+
+    def _wait_for_the_end(self, server: subprocess.Popen[bytes]) -> None:
+        server.wait()
+        self.over.set()
+
+    def _stop_soon(self) -> None:
+        self.stopping = True
+        self.over.set()
 
     def _initialise(self) -> None:
         """Make the cluster beside its place and move it in, so that a half-made one is never used."""
         partial = self.home / "cluster.partial"
-        subprocess.run(["rm", "-rf", str(partial)], check=True)  # noqa: S607
+        shutil.rmtree(partial, ignore_errors=True)
         command = [
             str(self.binaries / "initdb"),
             f"--pgdata={partial}",
@@ -133,8 +164,8 @@ class _Keeper:
     def _answers(self, server: subprocess.Popen[bytes]) -> bool:
         """Wait until it takes connections: its own pid file says so, without a connection being made."""
         while server.poll() is None:
-            status = self._pid_file()[7:8]
-            if status == ["ready"] and self._pid_file()[0] == str(server.pid):
+            lines = self._pid_file()
+            if lines[7:8] == ["ready"] and lines[0] == str(server.pid):
                 return True
             time.sleep(0.01)
         return False
@@ -161,14 +192,27 @@ class _Keeper:
         pid = int(lines[0])
         if not self._is_our_server(pid):
             return
-        os.kill(pid, signal.SIGINT)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGINT)
         deadline = time.monotonic() + 60
         while self._is_our_server(pid) and time.monotonic() < deadline:
             time.sleep(0.02)
 
+    def _sockets_of_a_dead_keeper(self) -> Path | None:
+        """Where the server that was left behind has, or had, its socket: its users go on calling there."""
+        lines = self._pid_file()
+        sockets = Path(lines[4]) if len(lines) > 4 and lines[4] else None
+        if sockets is None or sockets.is_symlink() or not sockets.is_dir():
+            return None
+        status = sockets.stat()
+        owner = embedded.system_user().pw_uid if os.geteuid() == 0 else os.geteuid()
+        return sockets if status.st_uid == owner and status.st_mode & 0o077 == 0 else None
+
     def _is_our_server(self, pid: int) -> bool:
-        command = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False)  # noqa: S607
-        return str(self.cluster).encode() in command.stdout
+        try:
+            return str(self.cluster) in psutil.Process(pid).cmdline()
+        except psutil.Error:
+            return False
 
     def _pid_file(self) -> list[str]:
         try:

@@ -15,14 +15,21 @@ class Lane(NamedTuple):
     leased_by: str | None
 
 
-_MAKE: Final = "INSERT INTO lanes (lane, position) SELECT lane, '' FROM generate_series(0, %s - 1) AS lane ON CONFLICT DO NOTHING"
+_MAKE: Final = (
+    "INSERT INTO lanes (lane, position) SELECT lane, '' FROM generate_series(0, %s - 1) AS lane ON CONFLICT DO NOTHING"
+)
+# Waits for a transaction of this tracker's own that has the lane locked: what it is writing is no reason to lose it.
+_RENEW: Final = """
+UPDATE lanes SET leased_until = now() + %(lease_s)s * interval '1 second'
+ WHERE lane IN (SELECT lane FROM lanes WHERE leased_by = %(tracker)s ORDER BY lane LIMIT %(share)s FOR UPDATE)
+RETURNING lane
+"""
 # Lanes of trackers that stopped renewing are free. The clock is the database's, the only one all trackers share.
 _CLAIM: Final = """
 UPDATE lanes SET leased_by = %(tracker)s, leased_until = now() + %(lease_s)s * interval '1 second'
  WHERE lane IN (SELECT lane FROM lanes
-                 WHERE leased_by IS NULL OR leased_until < now() OR leased_by = %(tracker)s
-                 ORDER BY leased_by IS DISTINCT FROM %(tracker)s, lane
-                 LIMIT %(share)s FOR UPDATE SKIP LOCKED)
+                 WHERE leased_by IS NULL OR (leased_until < now() AND leased_by <> %(tracker)s)
+                 ORDER BY lane LIMIT %(share)s FOR UPDATE SKIP LOCKED)
 RETURNING lane
 """
 _RELEASE: Final = """
@@ -48,9 +55,7 @@ async def make(pool: AsyncConnectionPool[AsyncConnection[Any]], lanes: int) -> N
         await connection.execute(_MAKE, [lanes])
 
 
-async def lease(
-    pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, lanes: int, lease_s: float
-) -> list[int]:
+async def lease(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, lanes: int, lease_s: float) -> list[int]:
     """Renew the lanes this tracker holds and take free ones, up to its fair share; give back what is more.
 
     Returns:
@@ -62,8 +67,10 @@ async def lease(
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always gives a row
         share = -(-lanes // row[0])
-        cursor = await connection.execute(_CLAIM, {"tracker": tracker, "lease_s": lease_s, "share": share})
+        cursor = await connection.execute(_RENEW, {"tracker": tracker, "lease_s": lease_s, "share": share})
         held = [lane for (lane,) in await cursor.fetchall()]
+        free = {"tracker": tracker, "lease_s": lease_s, "share": share - len(held)}
+        held += [lane for (lane,) in await (await connection.execute(_CLAIM, free)).fetchall()]
         await connection.execute(_RELEASE, {"tracker": tracker, "keep": held})
         return sorted(held)
 

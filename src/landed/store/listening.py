@@ -1,14 +1,10 @@
 """Be told of changes by other processes: PostgreSQL's LISTEN, on a connection of its own."""
 
 from collections.abc import AsyncIterator
-from typing import Final
 
 from psycopg import AsyncConnection, sql
 
-from landed.store.connect import translated
-
-#: Whoever changes an account, a token or a path notifies this channel in the same transaction.
-ACCOUNTS: Final = "landed_accounts"
+from landed.store.connect import OPTIONS, translated
 
 
 async def notifications(database_url: str, channel: str) -> AsyncIterator[None]:
@@ -19,7 +15,7 @@ async def notifications(database_url: str, channel: str) -> AsyncIterator[None]:
     """
     with translated():
         connection = await AsyncConnection.connect(
-            database_url, autocommit=True, connect_timeout=5, application_name="landed listener"
+            database_url, autocommit=True, **OPTIONS, application_name="landed listener"
         )
         async with connection:
             await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))

@@ -6,8 +6,7 @@ from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Text, cast, literal, or_, select, tuple_, union
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import ColumnElement, Row, Select, any_, literal, or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from landed.store import reading
@@ -97,7 +96,7 @@ def _conditions(wanted: MessageFilter) -> Iterator[ColumnElement[bool]]:
     if wanted.error_codes:
         yield _among(column.error_code, wanted.error_codes)
     if wanted.tag is not None:
-        yield column.tags.contains(cast([wanted.tag], ARRAY(Text)))
+        yield literal(wanted.tag) == any_(column.tags)
     if wanted.since is not None:
         yield column.submitted_at >= wanted.since
     if wanted.until is not None:

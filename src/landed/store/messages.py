@@ -16,7 +16,6 @@ from landed.domain.messages import Facts, Heard, Message
 from landed.domain.receipts import Channel, Direction, PartOf, Receipt, Source
 from landed.domain.statuses import Status
 
-
 _NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000001")
 
 
@@ -57,7 +56,8 @@ def message_id(key: MessageKey) -> UUID:
 _LOCK: Final = """
 SELECT m.id, m.account_id, m.provider_message_id, m.facts, m.dimension_ids, m.submitted_at, m.parts_of, m.units,
        m.cost_nanos, m.latency_ms, m.status, m.final, m.tags
-  FROM (SELECT (key ->> 0)::int, key ->> 1 FROM json_array_elements(%s) AS key) AS wanted (account_id, provider_message_id)
+  FROM (SELECT (key ->> 0)::int, key ->> 1 FROM json_array_elements(%s) AS key)
+    AS wanted (account_id, provider_message_id)
   JOIN messages m USING (account_id, provider_message_id)
  ORDER BY m.account_id, m.provider_message_id
    FOR UPDATE OF m
@@ -72,7 +72,9 @@ _COLUMNS: Final = (
 
 # Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON.
 _STAGE: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS staged_messages (LIKE messages) ON COMMIT DELETE ROWS"
-_COPY: Final = f"COPY staged_messages (id, account_id, provider_message_id, created_at, tags, {', '.join(_COLUMNS)}) FROM STDIN"
+_COPY: Final = (
+    f"COPY staged_messages (id, account_id, provider_message_id, created_at, tags, {', '.join(_COLUMNS)}) FROM STDIN"
+)
 _INSERT: Final = """
 INSERT INTO messages SELECT * FROM staged_messages ORDER BY account_id, provider_message_id
     ON CONFLICT (account_id, provider_message_id) DO NOTHING
@@ -83,11 +85,6 @@ UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
   FROM staged_messages AS staged WHERE messages.id = staged.id
 """  # noqa: S608  only names of columns are put in
 _EMPTY: Final = "TRUNCATE staged_messages"
-
-
-async def prepare(connection: AsyncConnection[Any]) -> None:
-    """Make ready a new connection that messages will be written on."""
-    await connection.execute(_STAGE)
 
 
 async def lock(connection: AsyncConnection[Any], keys: Sequence[MessageKey]) -> dict[MessageKey, Stored]:
@@ -126,6 +123,7 @@ async def update(connection: AsyncConnection[Any], messages: Sequence[Folded], n
 async def _stage(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> None:
     written_at = now.isoformat()
     rows = "".join([_line(folded, written_at) for folded in messages])
+    await connection.execute(_STAGE)
     async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         await copy.write(rows)
 
@@ -223,7 +221,7 @@ def _array(texts: Iterable[str]) -> str:
 
 # --- the set of facts as JSON ---------------------------------------------------------------------------------
 # A list per fact: when and by which callbacks it was heard, then the fields of Receipt in their order, but for the
-# message's own id. A field that is added to Receipt goes to its end, and is missing in older rows.
+# message's own id.
 
 
 def facts_to_json(facts: Facts) -> list[tuple[Any, ...]]:
@@ -237,7 +235,8 @@ def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) ->
     moment = datetime.fromisoformat
     for fact in facts:
         received_at, callback_ids, word, status, source, part, direction, channel = fact[:8]
-        submitted_at, queued_at, sent_at, final_at, our_id, extra, *added = fact[17:]
+        sender, recipient, mcc, mnc, error_code, units, cost_nanos, currency, sequence = fact[8:17]
+        submitted_at, queued_at, sent_at, final_at, our_id, extra = fact[17:]
         receipt = Receipt(
             provider_message_id,
             word,
@@ -246,14 +245,21 @@ def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) ->
             None if part is None else PartOf(*part),
             _DIRECTIONS[direction],
             None if channel is None else _CHANNELS[channel],
-            *fact[8:17],
+            sender,
+            recipient,
+            mcc,
+            mnc,
+            error_code,
+            units,
+            cost_nanos,
+            currency,
+            sequence,
             None if submitted_at is None else moment(submitted_at),
             None if queued_at is None else moment(queued_at),
             None if sent_at is None else moment(sent_at),
             None if final_at is None else moment(final_at),
             our_id,
             tuple(map(tuple, extra)),
-            *added,
         )
         known[receipt] = Heard(moment(received_at), tuple(callback_ids))
     return known

@@ -70,7 +70,9 @@ def check(database_url: str) -> None:
         return
     known = {script.revision for script in scripts.walk_revisions()}
     if revision is None or revision in known:
-        raise SchemaBehind(f"The database is at revision {revision or 'none'}, this version needs {head}: run `landed db upgrade`.")
+        raise SchemaBehind(
+            f"The database is at revision {revision or 'none'}, this version needs {head}: run `landed db upgrade`."
+        )
     raise SchemaBehind(f"The database is at revision {revision}, which this version does not know: run a newer Landed.")
 
 

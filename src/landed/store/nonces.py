@@ -2,10 +2,12 @@
 send it again with other content. The same nonce with the same content is a retry; with other content, a forgery."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
+
+from landed.store import partitions
 
 
 class Seen(NamedTuple):
@@ -31,8 +33,13 @@ SELECT seen.account_id, seen.nonce, seen.content
 """
 
 
-async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen]) -> set[Seen]:
-    """Enter these uses, and tell which repeat a nonce with other content than it was first used with."""
+async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen], now: datetime) -> set[Seen]:
+    """Enter these uses, and tell which repeat a nonce with other content than it was first used with.
+
+    What is older than the ledger, and comes late or is replayed, is not entered and not told of.
+    """
+    kept_from = partitions.nonces_from(now)
+    uses = [use for use in uses if use.week >= kept_from]
     if not uses:
         return set()
     first: dict[tuple[int, int, date], Seen] = {}
@@ -45,4 +52,6 @@ async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen]) -> set[
     weeks_until = max(use.week for use in entered) + timedelta(days=0 if cursor.rowcount == len(entered) else 7)
     cursor = await connection.execute(_REUSED, [*columns[:3], weeks_until])
     found = set(await cursor.fetchall())
-    return {use for use in uses if use[:3] in found or first[use.account_id, use.nonce, use.week].content != use.content}
+    return {
+        use for use in uses if use[:3] in found or first[use.account_id, use.nonce, use.week].content != use.content
+    }

@@ -27,7 +27,7 @@ PARTITIONED: Final = (
     Partitioned(table="counters_minute", days=1, keep_days=3, past_days=3),
     Partitioned(table="latencies_minute", days=1, keep_days=3, past_days=3),
     # A provider retries within a day; a week's partition and the one before it see any nonce for 7 days at least.
-    Partitioned(table="nonces", days=7, keep_days=14),
+    Partitioned(table="nonces", days=7, keep_days=14, past_days=14),
 )
 
 _EPOCH: Final = date(2024, 1, 1)  # a Monday, so that spans of seven days are weeks
@@ -51,6 +51,12 @@ def minutes_until(now: datetime) -> datetime:
     return datetime.combine(now.astimezone(UTC).date() + timedelta(days=2), datetime.min.time(), UTC)
 
 
+def nonces_from(now: datetime) -> date:
+    """The ledger of nonces reaches back to this day, a Monday."""
+    day = now.astimezone(UTC).date() - timedelta(days=14)
+    return day - timedelta(days=day.weekday())
+
+
 async def make(connection: AsyncConnection[Any], today: date, ahead_days: int = 3) -> None:
     """Make what is missing from a few days back to `ahead_days` ahead. Safe to call from anywhere at any time."""
     async with connection.transaction():
@@ -58,7 +64,9 @@ async def make(connection: AsyncConnection[Any], today: date, ahead_days: int = 
         wanted = [
             (part.table, name, start, end)
             for part in PARTITIONED
-            for start, end in spans(today - timedelta(days=part.past_days), today + timedelta(days=ahead_days), part.days)
+            for start, end in spans(
+                today - timedelta(days=part.past_days), today + timedelta(days=ahead_days), part.days
+            )
             if (name := f"{part.table}_{start:%Y%m%d}") not in existing
         ]
         if not wanted:
@@ -67,7 +75,10 @@ async def make(connection: AsyncConnection[Any], today: date, ahead_days: int = 
         for table, name, start, end in wanted:
             await connection.execute(
                 sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                    sql.Identifier(name), sql.Identifier(table), sql.Literal(f"{start} 00:00Z"), sql.Literal(f"{end} 00:00Z")
+                    sql.Identifier(name),
+                    sql.Identifier(table),
+                    sql.Literal(f"{start} 00:00Z"),
+                    sql.Literal(f"{end} 00:00Z"),
                 )
             )
 
@@ -89,7 +100,7 @@ def _older(existing: Iterable[str], today: date, retention_days: int) -> Iterato
         for name in existing:
             table, _, day = name.rpartition("_")
             if table == part.table:
-                end = datetime.strptime(day, "%Y%m%d").date() + timedelta(days=part.days)  # noqa: DTZ007
+                end = datetime.strptime(day, "%Y%m%d").date() + timedelta(days=part.days)
                 if end <= first_kept:
                     yield name
 

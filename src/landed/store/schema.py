@@ -290,6 +290,7 @@ dimensions = Table(
     Column("error_code", Text, nullable=False),
     Column("currency", Text, nullable=False),
     Column("tag", Text, nullable=False),
+    Column("grain", Text, nullable=False),
     UniqueConstraint(
         "account_id",
         "direction",
@@ -302,6 +303,7 @@ dimensions = Table(
         "error_code",
         "currency",
         "tag",
+        "grain",
         name="uq_dimensions_all",
     ),
     comment="each combination that was ever counted, once, so that counters are rows of a few integers",
@@ -309,19 +311,17 @@ dimensions = Table(
 
 
 def _counters(resolution: str, **options: Any) -> tuple[Table, Table]:
-    """Sums and latency histograms of one resolution. `lane` is not asked about: it lets trackers of
-    different lanes count the same thing at once without waiting for each other."""
+    """Sums, and histograms of time to deliver, in buckets of one length."""
     sums = Table(
         f"counters_{resolution}",
         metadata,
         _at("bucket_at"),
         Column("dimension_id", Integer, nullable=False),
-        Column("lane", SmallInteger, nullable=False),
         Column("messages", BigInteger, nullable=False),
         Column("parts", BigInteger, nullable=False),
         Column("units", BigInteger, nullable=False),
         Column("cost_nanos", BigInteger, nullable=False),
-        PrimaryKeyConstraint("bucket_at", "dimension_id", "lane"),
+        PrimaryKeyConstraint("dimension_id", "bucket_at"),
         **options,
     )
     histograms = Table(
@@ -329,10 +329,8 @@ def _counters(resolution: str, **options: Any) -> tuple[Table, Table]:
         metadata,
         _at("bucket_at"),
         Column("dimension_id", Integer, nullable=False),
-        Column("latency_bucket", SmallInteger, nullable=False),
-        Column("lane", SmallInteger, nullable=False),
-        Column("messages", BigInteger, nullable=False),
-        PrimaryKeyConstraint("bucket_at", "dimension_id", "latency_bucket", "lane"),
+        Column("histogram", LargeBinary, nullable=False, comment="as domain/latency.py packs it"),
+        PrimaryKeyConstraint("dimension_id", "bucket_at"),
         **options,
     )
     return sums, histograms

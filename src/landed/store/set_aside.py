@@ -21,10 +21,18 @@ SELECT * FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::timest
     ON CONFLICT (callback_id) DO UPDATE SET reason = excluded.reason, detail = excluded.detail
 """
 
+_AMONG: Final = "SELECT callback_id FROM set_aside WHERE callback_id = ANY(%s) AND reason = %s"
+
 
 async def keep(connection: AsyncConnection[Any], rows: Sequence[SetAside]) -> None:
     if rows:
         await connection.execute(_KEEP, [list(column) for column in zip(*rows, strict=True)])
+
+
+async def among(connection: AsyncConnection[Any], callback_ids: Sequence[int], reason: str) -> set[int]:
+    """Which of these callbacks are set aside for that reason."""
+    cursor = await connection.execute(_AMONG, [list(callback_ids), reason])
+    return {callback_id for (callback_id,) in await cursor.fetchall()}
 
 
 async def take_out(connection: AsyncConnection[Any], callback_ids: Sequence[int]) -> None:

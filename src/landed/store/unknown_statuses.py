@@ -10,12 +10,18 @@ _ADD: Final = """
 INSERT INTO unknown_statuses AS u (account_id, provider_status, facts, last_callback_id, last_seen_at)
 SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[])
     ON CONFLICT (account_id, provider_status) DO UPDATE
-   SET facts = u.facts + excluded.facts, last_callback_id = excluded.last_callback_id, last_seen_at = excluded.last_seen_at
+   SET facts = u.facts + excluded.facts, last_callback_id = excluded.last_callback_id,
+       last_seen_at = excluded.last_seen_at
 """
 
 
-async def add(connection: AsyncConnection[Any], seen: Mapping[tuple[int, str], tuple[int, int | None]], now: datetime) -> None:
+async def add(
+    connection: AsyncConnection[Any], seen: Mapping[tuple[int, str], tuple[int, int | None]], now: datetime
+) -> None:
     """`seen` maps account and word to how many new facts use it and the last callback that did."""
     if seen:
-        rows = [(account_id, word, facts, callback_id, now) for (account_id, word), (facts, callback_id) in sorted(seen.items())]
+        rows = [
+            (account_id, word, facts, callback_id, now)
+            for (account_id, word), (facts, callback_id) in sorted(seen.items())
+        ]
         await connection.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])

@@ -8,7 +8,7 @@ who sent it, see that it can be read at all, keep it, answer. A 200 means on dis
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Protocol
@@ -39,6 +39,9 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
+RawHeaders = Sequence[tuple[bytes, bytes]]
+#: Status, headers besides content-length, body.
+Answer = Callable[[int, RawHeaders, bytes], None]
 
 #: The server in front (protocol.py) allows no more than this; whatever else serves us must not either.
 HEADERS_BYTES_MAX: Final = 32 * 1024
@@ -47,10 +50,14 @@ JSON_DEPTH_MAX: Final = 50
 #: After a 413 the rest of the body is thrown away up to here, so that the sender gets to read the answer.
 _DISCARD_BYTES_MAX: Final = 32 * 1024 * 1024
 
+#: A larger body comes in pieces, and wants somebody who holds it back: see uvicorn's flow control.
+_DIRECT_BYTES_MAX: Final = 64 * 1024
+
 _OUR_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-_MASKED: Final = frozenset({b"authorization", b"proxy-authorization", b"cookie"})
+_MASKED: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 _PREFIX: Final = "/callbacks/"
 
+_PROBLEM_TYPE: Final = (b"content-type", b"application/problem+json")
 _STORED_START: Final = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
 _STORED_BODY: Final = {"type": "http.response.body", "body": b""}
 
@@ -69,24 +76,24 @@ class HeadersTooLarge(LandedError):
     code = "headers_too_large"
 
 
-class _Answer(NamedTuple):
+class _Refusal(NamedTuple):
     status: int
     title: str
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 #: What a sender is told, by the class of the error. Anything that is not here is our own fault.
-_ANSWERS: Final[dict[type[Exception], _Answer]] = {
-    CallbackMalformed: _Answer(400, "Neither a form, JSON nor a query"),
-    SignatureInvalid: _Answer(403, "Not signed rightly"),
-    NotFound: _Answer(404, "No such callback address"),
-    MethodNotAllowed: _Answer(405, "Method not allowed", ((b"allow", b"GET, POST"),)),
-    CallbackTooLarge: _Answer(413, "Body too large", ((b"connection", b"close"),)),
-    HeadersTooLarge: _Answer(431, "Headers too large", ((b"connection", b"close"),)),
-    Overloaded: _Answer(503, "Too much at once", ((b"retry-after", b"2"),)),
-    StoreUnavailable: _Answer(503, "Cannot be stored now", ((b"retry-after", b"10"),)),
+_REFUSALS: Final[dict[type[Exception], _Refusal]] = {
+    CallbackMalformed: _Refusal(400, "Neither a form, JSON nor a query"),
+    SignatureInvalid: _Refusal(403, "Not signed rightly"),
+    NotFound: _Refusal(404, "No such callback address"),
+    MethodNotAllowed: _Refusal(405, "Method not allowed", ((b"allow", b"GET, POST"),)),
+    CallbackTooLarge: _Refusal(413, "Body too large", ((b"connection", b"close"),)),
+    HeadersTooLarge: _Refusal(431, "Headers too large", ((b"connection", b"close"),)),
+    Overloaded: _Refusal(503, "Too much at once", ((b"retry-after", b"2"),)),
+    StoreUnavailable: _Refusal(503, "Cannot be stored now", ((b"retry-after", b"10"),)),
 }
-_OUR_FAULT: Final = _Answer(503, "Cannot be stored now", ((b"retry-after", b"10"),))
+_OUR_FAULT: Final = _Refusal(503, "Cannot be stored now", ((b"retry-after", b"10"),))
 
 
 class _Gone(Exception):
@@ -94,7 +101,11 @@ class _Gone(Exception):
 
 
 class Receiver:
-    """The ASGI application. Its counts are plain numbers for /metrics."""
+    """The ASGI application. Its counts are plain numbers for /metrics.
+
+    Of the server in protocol.py a plain request of a known account comes by a shorter way, `direct`: half of the time
+    of such a request went into a task, a future and messages for each. The rules are the same.
+    """
 
     def __init__(
         self,
@@ -112,6 +123,7 @@ class Receiver:
         self._committer = committer
         self._refusals = refusals
         self._body_bytes_max = body_bytes_max
+        self._direct_bytes_max = min(body_bytes_max, _DIRECT_BYTES_MAX)
         self._fallback = fallback
         # The public URL may have a path that a proxy in front strips or not; the signed URL has it once.
         self._public_url = public_url.rstrip("/")
@@ -126,55 +138,81 @@ class Receiver:
         if scope["type"] != "http":
             await self._fallback(scope, receive, send)
             return
-        path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
-        if self._public_path and path.startswith(self._public_path + "/"):
-            url, path = self._public_origin + path, path[len(self._public_path) :]
-        else:
-            url = self._public_url + path
-        kind = our_id = entry = None
-        if path.startswith(_PREFIX):
-            key, kind, our_id = _parts(path)
-            entry = self._directory.by_key(key) if key else None
-        if entry is None and (entry := self._directory.by_path(path)) is not None:
-            kind = our_id = None
-        if entry is None and not path.startswith(_PREFIX):
+        arrival = self._arrival(scope["method"], scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
+        if arrival is None:
             await self._fallback(scope, receive, send if self._directory.loaded else _never_404(send))
             return
-        if query := scope["query_string"]:
-            url = f"{url}?{_text(query)}"
         self.received += 1
-        lines, body = b"", b""
-        headers: dict[str, str] = {}
         try:
-            if entry is None:
-                entry = await self._unknown(path)
-            method = scope["method"]
-            if method not in ("POST", "GET"):
-                raise MethodNotAllowed(f"A callback is sent with GET or POST, not {method}.")
-            lines, headers = _headers(scope["headers"])
-            body = await self._body(headers, receive)
-            request = CallbackRequest(method=method, url=url, headers=headers, body=body, kind=kind, our_id=our_id)
-            try:
-                verified_by = entry.provider.verify(request, entry.credentials)
-            except RecursionError:
-                raise CallbackMalformed("The body is nested too deeply.") from None
-            _check(headers.get("content-type", ""), query, body)
-            await self._committer.add(
-                Accepted(
-                    datetime.now(UTC), entry.account_id, method, url, kind, our_id, lines, body, ",".join(verified_by)
-                )
-            )
+            if arrival.entry is None:
+                arrival.entry = await self._unknown(arrival.path)
+            if arrival.method not in ("POST", "GET"):
+                raise MethodNotAllowed(f"A callback is sent with GET or POST, not {arrival.method}.")
+            arrival.read_headers(scope["headers"])
+            arrival.body = await self._body(arrival.headers, receive)
+            await self._committer.add(arrival.accepted(arrival.entry))
         except _Gone:
             self.refused[0, "sender_gone"] += 1
         except Exception as error:
-            status = self._count(error, entry)
-            if entry is not None and 400 <= status < 500 and self._refusals.has_room(entry.account_id):
-                self._refusals.keep(_refused(error, entry, scope["method"], url, lines, headers, body))
-            await self._refuse(error, receive, send)
+            await _refuse(*self._refusal(error, arrival), receive, send)
         else:
             self.stored += 1
             await send(_STORED_START)
             await send(_STORED_BODY)
+
+    def direct(self, method: str, target: bytes, headers: RawHeaders) -> Callable[[bytes, Answer], None] | None:
+        """Take a request whose headers are in, or leave it to `__call__` (None), as all that is not plain is.
+
+        What is given back is to be called with the whole body, and calls the answer function then or later.
+        """
+        path, _, query = target.partition(b"?")
+        if method != "POST" or not path.startswith(b"/") or b"#" in target:
+            return None
+        arrival = self._arrival(method, path, query)
+        if arrival is None or (entry := arrival.entry) is None:
+            return None
+        arrival.read_headers(headers)
+        named = arrival.headers
+        length = named.get("content-length")
+        if length is None or int(length) > self._direct_bytes_max or "expect" in named or "upgrade" in named:
+            return None
+
+        def take(body: bytes, answer: Answer) -> None:
+            def done(failure: StoreUnavailable | None) -> None:
+                if failure is None:
+                    self.stored += 1
+                    answer(200, (), b"")
+                else:
+                    refused, problem = self._refusal(failure, arrival)
+                    answer(refused.status, (_PROBLEM_TYPE, *refused.headers), problem)
+
+            self.received += 1
+            arrival.body = body
+            try:
+                self._committer.enter(arrival.accepted(entry), done)
+            except Exception as error:
+                refused, problem = self._refusal(error, arrival)
+                answer(refused.status, (_PROBLEM_TYPE, *refused.headers), problem)
+
+        return take
+
+    def _arrival(self, method: str, raw_path: bytes, query: bytes) -> "_Arrival | None":
+        """A request for a callback address, even an unknown one; None where the path is none."""
+        path = raw_path.decode("latin-1")
+        if self._public_path and path.startswith(self._public_path + "/"):
+            url, path = self._public_origin + path, path[len(self._public_path) :]
+        else:
+            url = self._public_url + path
+        if query:
+            url = f"{url}?{_text(query)}"
+        kind = our_id = entry = None
+        is_ours = path.startswith(_PREFIX)
+        if is_ours:
+            key, kind, our_id = _parts(path)
+            entry = self._directory.by_key(key) if key else None
+        if entry is None and (entry := self._directory.by_path(path)) is not None:
+            kind = our_id = None
+        return _Arrival(entry, method, path, url, query, kind, our_id) if entry is not None or is_ours else None
 
     async def _unknown(self, path: str) -> Entry:
         """The account may be a second old. While we cannot look, we do not know that it does not exist."""
@@ -206,28 +244,103 @@ class Receiver:
             raise CallbackTooLarge(f"The body is larger than {self._body_bytes_max} bytes.")
         return body
 
-    def _count(self, error: Exception, entry: Entry | None) -> int:
-        answer = _ANSWERS.get(type(error), _OUR_FAULT)
+    def _refusal(self, error: Exception, arrival: "_Arrival") -> "tuple[_Refusal, bytes]":
+        """Count it, keep it for diagnosis, and say what to answer."""
+        refusal = _REFUSALS.get(type(error), _OUR_FAULT)
+        entry = arrival.entry
         account_id = None if entry is None else entry.account_id
-        self.refused[answer.status, _code(error)] += 1
+        self.refused[refusal.status, _code(error)] += 1
         self._refusals.count(account_id, _reason(error))
-        if answer is _OUR_FAULT:
+        if refusal is _OUR_FAULT:
             _log.error("callback_failed", account_id=account_id, exc_info=error)
-        return answer.status
+        if account_id is not None and refusal.status < 500 and self._refusals.has_room(account_id):
+            self._refusals.keep(arrival.refused(account_id, error))
+        return refusal, _problem(refusal, _code(error), str(error) if refusal.status < 500 else None)
 
-    async def _refuse(self, error: Exception, receive: Receive, send: Send) -> None:
-        answer = _ANSWERS.get(type(error), _OUR_FAULT)
-        start, body = _problem(answer, _code(error), str(error) if answer.status < 500 else None)
-        await send(start)
-        # The connection closes with the last message. Closed over unread data, TCP would take the answer back.
-        is_closing = (b"connection", b"close") in answer.headers
-        await send({"type": "http.response.body", "body": body, "more_body": is_closing})
-        if is_closing:
-            left, message = _DISCARD_BYTES_MAX, await receive()
-            while message.get("more_body") and left > 0:
-                left -= len(message.get("body", b""))
-                message = await receive()
-            await send({"type": "http.response.body", "body": b""})
+
+class _Arrival:
+    """One request on its way in."""
+
+    __slots__ = ("body", "entry", "headers", "kind", "lines", "method", "our_id", "path", "query", "url")
+
+    def __init__(
+        self, entry: Entry | None, method: str, path: str, url: str, query: bytes, kind: str | None, our_id: str | None
+    ) -> None:
+        self.entry = entry
+        self.method = method
+        self.path = path
+        self.url = url
+        self.query = query
+        self.kind = kind
+        self.our_id = our_id
+        self.lines = b""
+        self.headers: dict[str, str] = {}
+        self.body = b""
+
+    def read_headers(self, raw: RawHeaders) -> None:
+        """As they are stored, one line each, and by name, repeated ones joined with commas."""
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        if len(headers) < len(raw):
+            for name in headers:
+                sought = name.encode("latin-1")
+                headers[name] = ",".join([value.decode("latin-1") for other, value in raw if other == sought])
+        if not _MASKED.isdisjoint(headers):
+            raw = [(name, b"***" if name.decode("latin-1") in _MASKED else value) for name, value in raw]
+        self.headers = headers
+        self.lines = b"".join([b"%b: %b\n" % header for header in raw])
+        if len(self.lines) > HEADERS_BYTES_MAX:
+            raise HeadersTooLarge(f"The headers are larger than {HEADERS_BYTES_MAX} bytes.")
+
+    def accepted(self, entry: Entry) -> Accepted:
+        """Proven and readable, or an error that says what is wrong."""
+        headers, body = self.headers, self.body
+        request = CallbackRequest(
+            method=self.method, url=self.url, headers=headers, body=body, kind=self.kind, our_id=self.our_id
+        )
+        try:
+            verified_by = entry.provider.verify(request, entry.credentials)
+        except RecursionError:
+            raise CallbackMalformed("The body is nested too deeply.") from None
+        _check(headers.get("content-type", ""), self.query, body)
+        return Accepted(
+            datetime.now(UTC),
+            entry.account_id,
+            self.method,
+            self.url,
+            self.kind,
+            self.our_id,
+            self.lines,
+            body,
+            ",".join(verified_by),
+        )
+
+    def refused(self, account_id: int, error: Exception) -> Refused:
+        announced = self.headers.get("content-length", "")
+        body_bytes = min(max(len(self.body), int(announced) if announced.isdecimal() else 0), 2**31 - 1)
+        return Refused(
+            account_id,
+            _reason(error),
+            str(error),
+            datetime.now(UTC),
+            self.method,
+            self.url,
+            self.lines,
+            self.body,
+            body_bytes,
+        )
+
+
+async def _refuse(refusal: "_Refusal", problem: bytes, receive: Receive, send: Send) -> None:
+    await send(_start(refusal, problem))
+    # The connection closes with the last message. Closed over unread data, TCP would take the answer back.
+    is_closing = (b"connection", b"close") in refusal.headers
+    await send({"type": "http.response.body", "body": problem, "more_body": is_closing})
+    if is_closing:
+        left, message = _DISCARD_BYTES_MAX, await receive()
+        while message.get("more_body") and left > 0:
+            left -= len(message.get("body", b""))
+            message = await receive()
+        await send({"type": "http.response.body", "body": b""})
 
 
 def _parts(path: str) -> tuple[str, str | None, str | None]:
@@ -247,18 +360,6 @@ def _text(query: bytes) -> str:
         return query.decode()
     except UnicodeDecodeError:
         return query.decode("latin-1")  # refused as malformed, once it is proven who sent it
-
-
-def _headers(raw: Iterable[tuple[bytes, bytes]]) -> tuple[bytes, dict[str, str]]:
-    """The headers as they are stored, one line each, and by name, repeated ones joined with commas."""
-    lines = b"".join([b"%b: %b\n" % (name, value if name not in _MASKED else b"***") for name, value in raw])
-    if len(lines) > HEADERS_BYTES_MAX:
-        raise HeadersTooLarge(f"The headers are larger than {HEADERS_BYTES_MAX} bytes.")
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in raw:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        headers[name] = value if name not in headers else f"{headers[name]},{value}"
-    return lines, headers
 
 
 def _check(content_type: str, query: bytes, body: bytes) -> None:
@@ -319,23 +420,16 @@ def _reason(error: Exception) -> str:
     return error.reason if isinstance(error, SignatureInvalid) else _code(error)
 
 
-def _problem(answer: _Answer, code: str, detail: str | None = None) -> tuple[Message, bytes]:
-    """The start of the response, and its body."""
-    problem: dict[str, Any] = {"type": "about:blank", "title": answer.title, "status": answer.status, "code": code}
+def _problem(refusal: "_Refusal", code: str, detail: str | None = None) -> bytes:
+    problem: dict[str, Any] = {"type": "about:blank", "title": refusal.title, "status": refusal.status, "code": code}
     if detail is not None:
         problem["detail"] = detail
-    body = orjson.dumps(problem)
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body)), *answer.headers]
-    return {"type": "http.response.start", "status": answer.status, "headers": headers}, body
+    return orjson.dumps(problem)
 
 
-def _refused(
-    error: Exception, entry: Entry, method: str, url: str, lines: bytes, headers: dict[str, str], body: bytes
-) -> Refused:
-    announced = headers.get("content-length", "")
-    body_bytes = min(max(len(body), int(announced) if announced.isdecimal() else 0), 2**31 - 1)
-    now = datetime.now(UTC)
-    return Refused(entry.account_id, _reason(error), str(error), now, method, url, lines, body, body_bytes)
+def _start(refusal: "_Refusal", problem: bytes) -> Message:
+    headers = [_PROBLEM_TYPE, (b"content-length", b"%d" % len(problem)), *refusal.headers]
+    return {"type": "http.response.start", "status": refusal.status, "headers": headers}
 
 
 def _never_404(send: Send) -> Send:
@@ -346,9 +440,9 @@ def _never_404(send: Send) -> Send:
         nonlocal is_replaced
         if message["type"] == "http.response.start" and message["status"] == 404:
             is_replaced = True
-            start, body = _problem(_OUR_FAULT, StoreUnavailable.code)
-            await send(start)
-            await send({"type": "http.response.body", "body": body})
+            problem = _problem(_OUR_FAULT, StoreUnavailable.code)
+            await send(_start(_OUR_FAULT, problem))
+            await send({"type": "http.response.body", "body": problem})
         elif not is_replaced:
             await send(message)
 

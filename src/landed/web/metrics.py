@@ -83,9 +83,8 @@ class Metrics:
         counts = [self._counts()]
         if self._shared is not None:
             now = time.time()
-            for path in self._shared.glob("*.json"):
-                if path.stem != str(os.getpid()) and now - path.stat().st_mtime < SILENT_S_MAX:
-                    counts.append(orjson.loads(path.read_bytes()))
+            others = (path for path in self._shared.glob("*.json") if path.stem != str(os.getpid()))
+            counts += [orjson.loads(path.read_bytes()) for path in others if now - path.stat().st_mtime < SILENT_S_MAX]
         return counts
 
 

@@ -129,9 +129,7 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
 def _response(
     status: HTTPStatus, code: str, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any
 ) -> Response:
-    problem = Problem(
-        type="about:blank", title=status.phrase, status=status, detail=detail, code=code, **more
-    )
+    problem = Problem(type="about:blank", title=status.phrase, status=status, detail=detail, code=code, **more)
     return Response(
         orjson.dumps(problem.model_dump(exclude_none=True)), status, dict(headers or {}), media_type=MEDIA_TYPE
     )

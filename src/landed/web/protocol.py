@@ -10,48 +10,108 @@ import asyncio
 import contextlib
 import gc
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any, Final, cast
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 HEADERS_MAX: Final = 100
 #: The request line and all headers together.
 HEAD_BYTES_MAX: Final = 32 * 1024
-#: From the first byte of a request to its last; also from connecting to the first byte.
-REQUEST_S_MAX: Final = 30.0
 KEEP_ALIVE_S: Final = 75
-#: How long a refused connection is listened to, so that its answer arrives.
+#: How long and how much a refused connection is listened to, so that its answer arrives.
 LINGER_S: Final = 2.0
+LINGER_BYTES: Final = 32 * 1024 * 1024
 CONNECTIONS_MAX: Final = 10_000
 
 _PROBLEM: Final = b'{"type":"about:blank","title":"%b","status":%d,"code":"%b"}'
+
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+#: See Receiver.direct in callbacks.py.
+Take = Callable[[bytes, Callable[[int, RawHeaders, bytes], None]], None]
+Direct = Callable[[str, bytes, RawHeaders], Take | None]
 
 
 class _HeadTooLarge(Exception):
     pass
 
 
+class _NoEvent:
+    """uvicorn tells a request's task of news by an event; here there is no task."""
+
+    def set(self) -> None: ...
+
+
+class _DirectCycle:
+    """A request and its response without a task, in the place of uvicorn's RequestResponseCycle."""
+
+    __slots__ = ("_protocol", "_take", "body", "disconnected", "keep_alive", "more_body", "response_complete")
+
+    message_event = _NoEvent()
+    response_started = False
+
+    def __init__(self, protocol: "BoundedProtocol", take: Take, keep_alive: bool) -> None:
+        self._protocol = protocol
+        self._take = take
+        self.keep_alive = keep_alive
+        self.body = bytearray()
+        self.more_body = True
+        self.disconnected = False
+        self.response_complete = False
+
+    def complete(self) -> None:
+        self._take(bytes(self.body), self.answer)
+
+    def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
+        protocol = self._protocol
+        self.response_complete = True
+        if not self.disconnected and not protocol.transport.is_closing():
+            if status == 200 and self.keep_alive and not body and not headers:
+                protocol.transport.write(protocol.stored_answer())
+            else:
+                if not self.keep_alive:
+                    headers = [*headers, (b"connection", b"close")]
+                protocol.transport.write(_response(status, [*protocol.server_state.default_headers, *headers], body))
+            if not self.keep_alive:
+                protocol.transport.close()
+        protocol.on_direct_complete()
+
+
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. `deadline` is when the server ends it, by the loop's clock."""
 
+    #: From the first byte of a request to its last; also from connecting to the first byte.
+    REQUEST_S_MAX = 30.0
+
     deadline: float | None = None
     is_refused = False
+    discarded_bytes = 0
     #: Bytes of the head that is coming in now, but for those of the chunk it began in: where in it is not known.
     head_bytes = 0
     is_in_head = True
     chunk_bytes = 0
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._stored_answer = b""
+        self._stored_headers: RawHeaders | None = None
+        #: What an application may offer besides ASGI: see Receiver.direct.
+        self.direct: Direct | None = getattr(self.app, "direct", None)
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.deadline = self.loop.time() + REQUEST_S_MAX
+        self.deadline = self.loop.time() + self.REQUEST_S_MAX
         if len(self.connections) > CONNECTIONS_MAX:
             self._refuse(503, b"overloaded", b"Too many connections")
 
     def data_received(self, data: bytes) -> None:
         if self.is_refused:
+            self.discarded_bytes += len(data)
+            if self.discarded_bytes > LINGER_BYTES:
+                self.transport.abort()
             return
         self._unset_keepalive_if_required()
         self.chunk_bytes = len(data)
@@ -75,27 +135,65 @@ class BoundedProtocol(HttpToolsProtocol):
                     self._refuse(431, b"headers_too_large", b"Headers too large")
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        # As uvicorn does, but for the scope, which comes when it is known that it is needed.
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
         self.is_in_head = True
         self.head_bytes = -self.chunk_bytes
-        self.deadline = self.loop.time() + REQUEST_S_MAX
+        self.deadline = self.loop.time() + self.REQUEST_S_MAX
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
-        if len(self.headers) > HEADERS_MAX:
+        headers = self.headers
+        headers.append((name.lower(), value))
+        if len(headers) > HEADERS_MAX:
             raise _HeadTooLarge
 
     def on_headers_complete(self) -> None:
         self.is_in_head = False
-        if len(self.url) + sum([len(name) + len(value) for name, value in self.headers]) > HEAD_BYTES_MAX:
+        # Counted closely only where it can be too large at all.
+        if self.head_bytes + 2 * self.chunk_bytes > HEAD_BYTES_MAX and _size(self.url, self.headers) > HEAD_BYTES_MAX:
             raise _HeadTooLarge
+        if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
+            parser = self.parser
+            take = self.direct(parser.get_method().decode("ascii"), self.url, self.headers)
+            if take is not None:
+                keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+                self.cycle = cast(RequestResponseCycle, _DirectCycle(self, take, keep_alive))
+                return
+        url, headers = self.url, self.headers
+        super().on_message_begin()
+        self.url = url
+        self.headers += headers
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        cycle: RequestResponseCycle | _DirectCycle = self.cycle
         # Answered before it was complete: uvicorn's own timer for idle connections was stopped by the rest.
-        is_answered = self.cycle.response_complete
-        self.deadline = self.loop.time() + KEEP_ALIVE_S if is_answered else None
-        super().on_message_complete()
+        self.deadline = self.loop.time() + KEEP_ALIVE_S if cycle.response_complete else None
+        if isinstance(cycle, _DirectCycle) and not cycle.response_complete:
+            cycle.complete()
+        else:
+            super().on_message_complete()
+
+    def stored_answer(self) -> bytes:
+        """The answer that nearly all get. The server makes new headers once a second, with the time in them."""
+        headers = self.server_state.default_headers
+        if self._stored_headers is not headers:
+            self._stored_headers = headers
+            self._stored_answer = _response(200, headers, b"")
+        return self._stored_answer
+
+    def on_direct_complete(self) -> None:
+        """What uvicorn does after a response; the time that a connection may be idle is left to `expire`."""
+        self.server_state.total_requests += 1
+        if self.pipeline:
+            self.on_response_complete()
+        else:
+            self.deadline = self.loop.time() + KEEP_ALIVE_S
 
     def expire(self, now: float) -> None:
         """Called once a second."""
@@ -103,6 +201,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self.is_refused or self.transport.is_closing():
             self.transport.abort()
+        elif not self.is_in_head and self.cycle is not None and self.cycle.response_complete:
+            self.transport.close()  # it was idle
         else:
             self._refuse(408, b"request_timeout", b"The request took too long")
 
@@ -113,17 +213,31 @@ class BoundedProtocol(HttpToolsProtocol):
             # Something before this waits for its answer, which this one must not be taken for.
             self.transport.close()
             return
-        body = _PROBLEM % (title, status, code)
-        self.transport.write(
-            b"%bcontent-type: application/problem+json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n%b"
-            % (STATUS_LINE[status], len(body), body)
-        )
+        headers = ((b"content-type", b"application/problem+json"), (b"connection", b"close"))
+        self.transport.write(_response(status, headers, _PROBLEM % (title, status, code)))
         with contextlib.suppress(OSError, RuntimeError):
             self.transport.write_eof()
 
 
+def _response(status: int, headers: RawHeaders, body: bytes) -> bytes:
+    lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+    return b"%b%bcontent-length: %d\r\n\r\n%b" % (STATUS_LINE[status], lines, len(body), body)
+
+
+def _size(url: bytes, headers: RawHeaders) -> int:
+    return len(url) + sum([len(name) + len(value) + 4 for name, value in headers])
+
+
 class Server(uvicorn.Server):
-    """uvicorn's server, which also ends what takes too long."""
+    """uvicorn's server, which also ends what takes too long.
+
+    Signals belong to whoever runs it: set `should_exit` to end it. uvicorn's own handling raises the signal again
+    when the server is done, which would end the process before its committer has.
+    """
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)

@@ -1,5 +1,6 @@
 """Moments as people write them."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,7 +30,7 @@ def test_dates_times_and_ways_back_are_understood(text: str, meant: datetime) ->
     assert moment(text, NOW, field="since") == meant
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "99999w", "2026-13-01", "0001-01-01T00:00:00+14:00", "٣d"])
+@pytest.mark.parametrize("text", ["", "yesterday", "999999w", "2026-13-01", "0001-01-01T00:00:00+14:00", "٣d"])
 def test_what_is_no_moment_names_the_field_and_the_way_out(text: str) -> None:
     with pytest.raises(InputInvalid, match="2026-11-01") as caught:
         moment(text, NOW, field="since")
@@ -38,7 +39,5 @@ def test_what_is_no_moment_names_the_field_and_the_way_out(text: str) -> None:
 
 @given(st.text())
 def test_any_text_is_a_moment_or_invalid(text: str) -> None:
-    try:
+    with contextlib.suppress(InputInvalid):
         assert moment(text, NOW, field="since").utcoffset() == timedelta(0)
-    except InputInvalid:
-        pass

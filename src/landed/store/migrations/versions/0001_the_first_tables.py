@@ -57,34 +57,31 @@ def upgrade() -> None:
         "counters_day",
         sa.Column("bucket_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("dimension_id", sa.Integer(), nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
         sa.Column("parts", sa.BigInteger(), nullable=False),
         sa.Column("units", sa.BigInteger(), nullable=False),
         sa.Column("cost_nanos", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("bucket_at", "dimension_id", "lane", name=op.f("pk_counters_day")),
+        sa.PrimaryKeyConstraint("dimension_id", "bucket_at", name=op.f("pk_counters_day")),
     )
     op.create_table(
         "counters_hour",
         sa.Column("bucket_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("dimension_id", sa.Integer(), nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
         sa.Column("parts", sa.BigInteger(), nullable=False),
         sa.Column("units", sa.BigInteger(), nullable=False),
         sa.Column("cost_nanos", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("bucket_at", "dimension_id", "lane", name=op.f("pk_counters_hour")),
+        sa.PrimaryKeyConstraint("dimension_id", "bucket_at", name=op.f("pk_counters_hour")),
     )
     op.create_table(
         "counters_minute",
         sa.Column("bucket_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("dimension_id", sa.Integer(), nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
         sa.Column("messages", sa.BigInteger(), nullable=False),
         sa.Column("parts", sa.BigInteger(), nullable=False),
         sa.Column("units", sa.BigInteger(), nullable=False),
         sa.Column("cost_nanos", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("bucket_at", "dimension_id", "lane", name=op.f("pk_counters_minute")),
+        sa.PrimaryKeyConstraint("dimension_id", "bucket_at", name=op.f("pk_counters_minute")),
         postgresql_partition_by="RANGE (bucket_at)",
     )
     op.create_table(
@@ -101,6 +98,7 @@ def upgrade() -> None:
         sa.Column("error_code", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("tag", sa.Text(), nullable=False),
+        sa.Column("grain", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_dimensions")),
         sa.UniqueConstraint(
             "account_id",
@@ -114,6 +112,7 @@ def upgrade() -> None:
             "error_code",
             "currency",
             "tag",
+            "grain",
             name="uq_dimensions_all",
         ),
         comment="each combination that was ever counted, once, so that counters are rows of a few integers",
@@ -150,30 +149,22 @@ def upgrade() -> None:
         "latencies_day",
         sa.Column("bucket_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("dimension_id", sa.Integer(), nullable=False),
-        sa.Column("latency_bucket", sa.SmallInteger(), nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
-        sa.Column("messages", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("bucket_at", "dimension_id", "latency_bucket", "lane", name=op.f("pk_latencies_day")),
+        sa.Column("histogram", sa.LargeBinary(), nullable=False, comment="as domain/latency.py packs it"),
+        sa.PrimaryKeyConstraint("dimension_id", "bucket_at", name=op.f("pk_latencies_day")),
     )
     op.create_table(
         "latencies_hour",
         sa.Column("bucket_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("dimension_id", sa.Integer(), nullable=False),
-        sa.Column("latency_bucket", sa.SmallInteger(), nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
-        sa.Column("messages", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("bucket_at", "dimension_id", "latency_bucket", "lane", name=op.f("pk_latencies_hour")),
+        sa.Column("histogram", sa.LargeBinary(), nullable=False, comment="as domain/latency.py packs it"),
+        sa.PrimaryKeyConstraint("dimension_id", "bucket_at", name=op.f("pk_latencies_hour")),
     )
     op.create_table(
         "latencies_minute",
         sa.Column("bucket_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("dimension_id", sa.Integer(), nullable=False),
-        sa.Column("latency_bucket", sa.SmallInteger(), nullable=False),
-        sa.Column("lane", sa.SmallInteger(), nullable=False),
-        sa.Column("messages", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint(
-            "bucket_at", "dimension_id", "latency_bucket", "lane", name=op.f("pk_latencies_minute")
-        ),
+        sa.Column("histogram", sa.LargeBinary(), nullable=False, comment="as domain/latency.py packs it"),
+        sa.PrimaryKeyConstraint("dimension_id", "bucket_at", name=op.f("pk_latencies_minute")),
         postgresql_partition_by="RANGE (bucket_at)",
     )
     op.create_table(

@@ -1,0 +1,219 @@
+"""`landed messages`: what became of them."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from landed.cli.figures import clean, seconds
+from landed.cli.opening import VARIABLES, opened_store, run
+from landed.cli.speaking import AsJson, moment, print_json, print_table, say
+from landed.domain.receipts import Channel, Direction
+from landed.domain.statuses import Status
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from landed.services.reading import Reader
+    from landed.services.shapes import MessageWhole, TimelineEntry
+
+app = typer.Typer(help="Messages: what became of them.", no_args_is_help=True)
+
+Since = Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 24h, 7d, 2026-11-01.")]
+Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before then, written in the same way.")]
+Limit = Annotated[int, typer.Option(min=1, max=200, help="Rows of a page.")]
+Cursor = Annotated[str | None, typer.Option(metavar="CURSOR", help="Where the page before ended.")]
+
+Countries = Annotated[list[str] | None, typer.Option(metavar="CODE", help="Only to this country: US. Repeatable.")]
+
+#: How each status looks in a terminal.
+STYLES = {
+    Status.DELIVERED: "green", Status.READ: "green", Status.RECEIVED: "green", Status.FAILED: "red",
+    Status.UNDELIVERED: "red", Status.EXPIRED: "yellow",
+}  # fmt: skip
+
+
+@app.command("list", short_help="List messages, the newest first.", epilog=VARIABLES)
+@run
+async def show_page(
+    status: Annotated[list[Status] | None, typer.Option(help="Only with this status. Repeatable.")] = None,
+    to: Annotated[str | None, typer.Option(metavar="NUMBER", help="Only to this number.")] = None,
+    from_: Annotated[str | None, typer.Option("--from", metavar="NUMBER", help="Only from this number.")] = None,
+    account: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only of this account. Repeatable.")] = None,
+    country: Countries = None,
+    error_code: Annotated[list[str] | None, typer.Option(metavar="CODE", help="Only with this error code.")] = None,
+    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only with this tag.")] = None,
+    channel: Annotated[list[Channel] | None, typer.Option(help="Only of this channel. Repeatable.")] = None,
+    direction: Annotated[Direction | None, typer.Option(help="Only those we sent, or got.")] = None,
+    since: Since = None,
+    until: Until = None,
+    q: Annotated[str | None, typer.Option(metavar="TEXT", help="Our id, the provider's, or the number, whole.")] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    as_json: AsJson = False,
+) -> None:
+    """Example: landed messages list --status failed --country US --since 7d
+
+    List messages, the newest submission first.
+    """
+    from landed.services.moments import moment as read_moment
+    from landed.services.reading import MessageQuestion
+
+    now = datetime.now(UTC)
+    question = MessageQuestion(
+        accounts=account or (),
+        statuses=status or (),
+        channels=channel or (),
+        direction=direction,
+        sender=from_,
+        recipient=to,
+        countries=country or (),
+        error_codes=error_code or (),
+        tag=tag,
+        since=read_moment(since, now, field="since") if since else None,
+        until=read_moment(until, now, field="until") if until else None,
+        text=q,
+    )
+    async with opened_reader() as reader:
+        page = await reader.messages(question, account_id=None, cursor=cursor, limit=limit)
+    if as_json:
+        print_json(page.model_dump(mode="json"))
+        return
+    if not page.data:
+        say("No messages.")
+        return
+    columns = ["queued", "id", "account", "from", "to", "country", "network", "status", "error", "took", "cost"]
+    rows = [
+        [
+            moment(each.queued_at or each.created_at),
+            each.id,
+            each.account,
+            each.from_,
+            each.to,
+            each.country,
+            each.network.name or "".join(filter(None, (each.network.mcc, each.network.mnc))) or None,
+            each.status,
+            f"{each.error_code} {each.error.title}" if each.error else each.error_code,
+            seconds(each.latency_s),
+            f"{each.cost.amount} {each.cost.currency or ''}" if each.cost else None,
+        ]
+        for each in page.data
+    ]
+    print_table(columns, [[None if cell is None else clean(cell) for cell in row] for row in rows])
+    if page.next_cursor:
+        say(f"More: add --cursor {page.next_cursor}")
+
+
+@app.command("show", short_help="Show one message with everything that is known of it.", epilog=VARIABLES)
+@run
+async def show_one(
+    message_id: Annotated[str, typer.Argument(metavar="ID", help="Our id of the message, or the provider's.")],
+    as_json: AsJson = False,
+) -> None:
+    """Example: landed messages show 5b1c0c3e-6f0b-11ef-9d0a-0242ac110003
+
+    Show one message with its parts, every receipt and its way in order of time.
+    """
+    async with opened_reader() as reader:
+        message = await reader.message(message_id, account_id=None)
+    if as_json:
+        print_json(message.model_dump(mode="json"))
+        return
+    _print_whole(message)
+
+
+@asynccontextmanager
+async def opened_reader() -> AsyncIterator["Reader"]:
+    from landed.providers import registry
+    from landed.services.reading import Reader
+    from landed.store import connect
+
+    async with opened_store() as store:
+        engine = connect.engine(store.database_url)
+        try:
+            yield Reader(engine, registry.load())
+        finally:
+            await engine.dispose()
+
+
+def _print_whole(message: "MessageWhole") -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    head = Text.assemble(
+        (message.status.upper(), f"bold {STYLES.get(Status(message.status), 'cyan')}"),
+        "" if message.final else "  not final yet",
+        ("  contradictory answers", "yellow") if message.contradictory else "",
+    )
+    console.print(head)
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim")
+    facts.add_column(overflow="fold")
+    for name, value in _facts(message):
+        facts.add_row(name, Text(clean(value)))
+    console.print(facts)
+    console.print()
+
+    steps = Table.grid(padding=(0, 2))
+    for _ in range(4):
+        steps.add_column(overflow="fold")
+    first = message.timeline[0].at if message.timeline else None
+    for entry in message.timeline:
+        passed = (entry.at - first).total_seconds() if first else 0.0
+        steps.add_row(
+            Text(f"{entry.at:%Y-%m-%d %H:%M:%S}.{entry.at.microsecond // 1000:03d}", style="dim"),
+            Text(f"+{seconds(passed)}" if passed else "", style="dim", justify="right"),
+            _step(entry),
+            Text(clean(_how_we_know(entry)), style="dim"),
+        )
+    console.print(steps)
+
+
+def _facts(message: "MessageWhole") -> list[tuple[str, str]]:
+    network = message.network
+    codes = "-".join(filter(None, (network.mcc, network.mnc)))
+    to_where = ", ".join(filter(None, (message.country, network.name, codes and f"({codes})")))
+    found = [
+        ("id", message.id),
+        (message.provider or "provider", message.provider_message_id),
+        ("account", message.account),
+        (f"{message.channel} {message.direction}", f"{message.from_ or '?'} → {message.to or '?'}"),
+        ("network", to_where),
+        ("parts", "  ".join(f"{part.number}/{part.of} {part.status}" for part in message.parts)),
+        ("units", None if message.units is None else str(message.units)),
+        ("cost", f"{message.cost.amount} {message.cost.currency or ''}" if message.cost else None),
+        ("took", f"{seconds(message.latency_s)}, on {_clock(message.latency_clock)}" if message.latency_s else None),
+        ("tags", ", ".join(message.tags)),
+        ("error", f"{message.error_code} {message.error.title}" if message.error else message.error_code),
+        ("what to do", message.error.advice if message.error else None),
+        ("unknown words", ", ".join(message.unknown_statuses)),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def _clock(clock: str | None) -> str:
+    return "our clock" if clock == "ours" else "the provider's clock"
+
+
+def _step(entry: "TimelineEntry") -> "Text":
+    from rich.text import Text
+
+    status = Status(entry.status) if entry.status else None
+    told = entry.status or f"{entry.provider_status} (unknown word)"
+    text = Text(clean(f"● {told}"), style=STYLES.get(status, "cyan") if status else "yellow")
+    if entry.part is not None:
+        text.append(f" part {entry.part}", style="dim")
+    if entry.error_code:
+        text.append(clean(f" error {entry.error_code}"), style="red")
+    return text
+
+
+def _how_we_know(entry: "TimelineEntry") -> str:
+    if entry.received_at is None:
+        return "told by a later receipt"
+    source = f"{entry.source} {entry.callback_id}" if entry.callback_id else entry.source or ""
+    return source if entry.clock == "provider" else f"{source}, by our clock"
