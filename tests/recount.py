@@ -10,8 +10,11 @@ from psycopg import AsyncConnection
 
 from landed.domain import latency
 
-_KEY: Final = "bucket_at, account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag, grain"
-# One row for each message in each grain, and one more for each of its tags. The bucket of a latency is that of domain/latency.py.
+_KEY: Final = (
+    "bucket_at, account_id, direction, channel, country, mcc, mnc, sender, status, error_code, currency, tag, grain"
+)
+# One row for each message in each grain, and one more for each of its tags.
+# The bucket of a latency is that of domain/latency.py.
 _SHOULD: Final = """
 SELECT date_trunc('{resolution}', submitted_at, 'UTC') AS bucket_at, account_id, direction, channel,
        coalesce(country, '') AS country, coalesce(CASE grain WHEN 'full' THEN mcc END, '') AS mcc,
@@ -28,7 +31,8 @@ SELECT date_trunc('{resolution}', submitted_at, 'UTC') AS bucket_at, account_id,
 """
 # By the minute they are kept for three days back only.
 _KEPT: Final = """
-bucket_at >= date_trunc('day', now(), 'UTC') - CASE '{resolution}' WHEN 'minute' THEN interval '2 days' ELSE '99 years' END
+bucket_at >= date_trunc('day', now(), 'UTC')
+             - CASE '{resolution}' WHEN 'minute' THEN interval '2 days' ELSE '99 years' END
 """
 _SUMS: Final = """
 WITH should AS (

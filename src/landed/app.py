@@ -73,8 +73,8 @@ async def run_web(
     watcher = Watcher(make_journal(settings, database_url), pool)
 
     async def health() -> Mapping[str, Any]:
-        condition = await watcher.condition()
-        if condition is None or not committer.available:
+        condition = await watcher.condition() if committer.available else None
+        if condition is None:
             raise StoreUnavailable("The database is away: callbacks are answered 503 until it is back.")
         return {"database": "ok", "tracking_lag_rows": condition.lag_rows, "tracking_lag_s": round(condition.lag_s, 3)}
 

@@ -138,7 +138,9 @@ class JournalContract:
             assert await read_all(journal, 0, position) == everything[read_so_far:]
             position = (await journal.read(0, position, 1)).position
 
-    async def test_a_position_stays_where_it_is_while_more_is_appended(self, journal: Journal, another: Journal) -> None:
+    async def test_a_position_stays_where_it_is_while_more_is_appended(
+        self, journal: Journal, another: Journal
+    ) -> None:
         await append_all(journal, [[accepted(number)] for number in range(journal.lanes)])
         before = await journal.read(0, BEGINNING, 10)
         await append_all(another, [[accepted(number)] for number in range(100, 100 + journal.lanes)])

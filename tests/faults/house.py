@@ -43,18 +43,19 @@ async def until(what: str, condition: Callable[[], Thing | None], limit_s: float
 class House:
     """The processes of one data directory. Commands run as an operator would run them."""
 
-    def __init__(self, directory: Path, variables: dict[str, str]) -> None:
+    def __init__(self, directory: Path, data_directory: Path, variables: dict[str, str]) -> None:
         self.directory = directory
+        self.data_directory = data_directory
         self.port = _free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.home = directory / "postgres"
+        self.home = data_directory / "postgres"
         (directory / "tmp").mkdir(mode=0o1777)
         self._log = directory / "landed.log"
         self._environment = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": str(directory),
             "TMPDIR": str(directory / "tmp"),
-            "LANDED_DATA_DIR": str(directory),
+            "LANDED_DATA_DIR": str(data_directory),
             "LANDED_PORT": str(self.port),
             "LANDED_PUBLIC_URL": PUBLIC_URL,
             **variables,
@@ -119,7 +120,7 @@ class House:
 
     @property
     def database_url(self) -> str:
-        url = embedded.running_url(self.directory)
+        url = embedded.running_url(self.data_directory)
         assert url is not None, "the embedded PostgreSQL does not run"
         return url
 
@@ -140,12 +141,16 @@ class House:
         return next((each for each in self.processes() if "landed.store.keeper" in _command(each)), None)
 
     def postmaster(self) -> psutil.Process | None:
-        try:
-            pid = int((self.home / "cluster" / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (OSError, ValueError):
-            return None
-        process = _alive(pid)
+        lines = self._pid_file()
+        process = _alive(int(lines[0])) if lines and lines[0].isdecimal() else None
         return process if process and str(self.home / "cluster") in _command(process) else None
+
+    def _pid_file(self) -> list[str]:
+        """The server's own: the first line is its process id, the fifth where its socket is."""
+        try:
+            return (self.home / "cluster" / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return []
 
     def backends(self) -> list[psutil.Process]:
         return _children(self.postmaster())
@@ -161,7 +166,7 @@ class House:
                 return False
             if any(word.startswith(ours) for word in process.cmdline()) or process.cwd().startswith(ours):
                 return True
-            return process.environ().get("LANDED_DATA_DIR") == ours
+            return process.environ().get("LANDED_DATA_DIR", "").startswith(ours)
         except psutil.Error:
             return False
 
@@ -173,6 +178,7 @@ class House:
     def clear(self) -> None:
         """End everything, whatever state it is in, and remove the directory."""
         deadline = time.monotonic() + STOP_S_MAX
+        sockets = "".join(self._pid_file()[4:5])
         while (left := self.processes()) and time.monotonic() < deadline:
             for process in left:
                 kill(process)
@@ -180,6 +186,8 @@ class House:
         for started in self._started:
             started.wait(STOP_S_MAX)
         shutil.rmtree(self.directory)
+        if sockets.startswith("/tmp/landed-"):
+            shutil.rmtree(sockets, ignore_errors=True)
         assert not left, f"still there: {left}"
 
     def log(self) -> str:
@@ -192,11 +200,15 @@ class House:
 
 
 @contextmanager
-def house(**variables: str) -> Iterator[House]:
-    """A data directory with nothing running yet; `variables` are LANDED_ variables besides the usual ones."""
+def house(*, is_deep: bool = False, **variables: str) -> Iterator[House]:
+    """A data directory with nothing running yet; `variables` are LANDED_ variables besides the usual ones.
+
+    In a deep one the path is too long for a socket, which then lies elsewhere.
+    """
     directory = Path(tempfile.mkdtemp(prefix="landed-faults-"))
     directory.chmod(0o755)  # so that root's PostgreSQL, which runs as another user, lives in there too
-    built = House(directory, variables)
+    data_directory = directory / "deep" / ("x" * 100) if is_deep else directory
+    built = House(directory, data_directory, variables)
     try:
         yield built
     except BaseException:

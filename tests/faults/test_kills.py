@@ -34,7 +34,7 @@ def seed() -> int:
 @pytest.mark.parametrize("number", range(ROUNDS))
 async def test_what_was_acknowledged_is_tracked_once_whatever_is_killed(seed: int, number: int) -> None:
     random = Random(seed + number)
-    with house(LANDED_WEB_PROCESSES=str(1 + number % 2)) as landed:
+    with house(is_deep=number == 2, LANDED_WEB_PROCESSES=str(1 + number % 2)) as landed:
         landed.add_account(AUTH_TOKEN, PATH)
         sender, stopping = Sender(landed.url, seed + number), asyncio.Event()
         async with asyncio.TaskGroup() as running:

@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 #: The account simulated traffic comes for. The demo does not run beside any other account.
 ACCOUNT: Final = "demo"
 _READY_S_MAX: Final = 60.0
+#: What is under way at the end may take this long; a callback that is answered but not noted would look like a fault.
+_ANSWERS_S_MAX: Final = 10.0
 _REFRESH_S: Final = 0.5
 _LINE_EVERY_S: Final = 10.0
 
@@ -107,11 +109,12 @@ async def _run(
             _say_where(base_url, key)
             seed = secrets.randbelow(2**31) if seed is None else seed
             items = stream(account, seed=seed, messages_per_s=rate, clock=lambda: datetime.now(UTC))
-            until = None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
-            sending = asyncio.create_task(sender.run(items, until=until))
+            sending = asyncio.create_task(sender.run(items))
             showing = asyncio.create_task(_show(picture))
             stop = asyncio.create_task(stopping.wait())
-            await asyncio.wait({sending, stop, processes}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, stop, processes}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            sender.stop()
+            await asyncio.wait({sending}, timeout=_ANSWERS_S_MAX)
             for task in (sending, stop):
                 task.cancel()
             await asyncio.wait({sending, stop})
@@ -222,18 +225,28 @@ class _Tracked:
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
         self._before: dict[str, int] = {}
+        self._set_aside_before = 0
 
     async def begin(self) -> None:
         self._before = await self._all()
+        self._set_aside_before = await self._set_aside()
 
     async def counts(self) -> dict[str, int]:
         now = await self._all()
         return {name: count - self._before.get(name, 0) for name, count in now.items()}
 
+    async def set_aside(self) -> int:
+        return (await self._set_aside()) - self._set_aside_before
+
     async def _all(self) -> dict[str, int]:
         from landed.store import health
 
         return await health.messages_by_status(self._pool)
+
+    async def _set_aside(self) -> int:
+        from landed.store import health
+
+        return sum((await health.oddities(self._pool))[0].values())
 
 
 @dataclass(slots=True)
@@ -244,11 +257,13 @@ class _Picture:
     ledger: "Ledger"
     tracked: _Tracked
     counts: dict[str, int] = field(default_factory=dict)
+    set_aside: int = 0
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def look(self) -> None:
         with contextlib.suppress(LandedError):
             self.counts = await self.tracked.counts()
+            self.set_aside = await self.tracked.set_aside()
 
     async def settle(self) -> None:
         """Wait until all that was acknowledged is tracked."""
@@ -272,7 +287,7 @@ class _Picture:
         table.add_section()
         table.add_row("callbacks", f"{told.callbacks:,}", "")
         table.add_row("  repeated", f"{told.duplicates:,}", "")
-        table.add_row("  forged", f"{sum(told.forged.values()):,}", f"{self.sender.answers[403]:,} refused")
+        table.add_row("  forged", f"{sum(told.forged.values()):,}", f"{self.sender.answers[403]:,} refused, {self.set_aside:,} found out")
         return table
 
     def line(self) -> str:
@@ -307,7 +322,10 @@ async def _show(picture: _Picture) -> None:
         await _each(_LINE_EVERY_S, picture, lambda: say(picture.line()))
         return
     with Live(picture.render(), console=console, auto_refresh=False) as live:
-        await _each(_REFRESH_S, picture, lambda: live.update(picture.render(), refresh=True))
+        try:
+            await _each(_REFRESH_S, picture, lambda: live.update(picture.render(), refresh=True))
+        finally:
+            live.update(picture.render(), refresh=True)  # the end, as `settle` found it
 
 
 async def _each(pause_s: float, picture: _Picture, show: Callable[[], Any]) -> None:

@@ -27,6 +27,7 @@ from landed.store.accounts import CHANGED
 from landed.store.refusals import Refused
 
 _log = structlog.get_logger()
+_STOPPING: Final = "Landed is stopping."
 
 
 # --- whose callback is it ----------------------------------------------------------------------------------
@@ -319,7 +320,7 @@ class Committer:
         finally:
             while self._queue and self.available:
                 await self._commit(self._next_batch())
-            self._fail_all("Landed is stopping.")
+            self._fail_all(_STOPPING)
 
     def _next_batch(self) -> _Batch:
         queue = self._queue
@@ -342,7 +343,7 @@ class Committer:
             done, _ = await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
         except asyncio.CancelledError:
             await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
-            self._tell(batch, 0, len(batch), "Landed is stopping.")
+            self._tell(batch, 0, len(batch), _STOPPING)
             raise
         if not done:
             self._tell(batch, 0, len(batch), "The journal does not answer.")
@@ -397,7 +398,8 @@ class Committer:
         """Take nothing more until the journal is open again, and refuse what waits."""
         if self.available:
             self.available = False
-            _log.warning("journal_closed", reason=failure, waiting=len(self._queue))
+            log = _log.info if failure == _STOPPING else _log.warning
+            log("journal_closed", reason=failure, waiting=len(self._queue))
         queue, self._queue, self._queue_bytes = self._queue, [], 0
         self._tell(queue, 0, len(queue), failure)
 

@@ -147,17 +147,21 @@ class Tracker:
     async def _track_while_any(self) -> int:
         """Track batch by batch. The next is read and parsed while the database writes the one before."""
         total = 0
-        positions = await lanes.positions(self._pool, self.name, self._held)
+        held = self._held
+        positions = await lanes.positions(self._pool, self.name, held)
         ahead = asyncio.create_task(self._take(positions))
         try:
             while (bite := await ahead).callbacks:
                 ahead = asyncio.create_task(self._take({**positions, **bite.after}))
-                if await self._track(bite):
+                is_written = await self._track(bite)
+                if is_written:
                     positions |= bite.after
                     total += len(bite.callbacks)
-                else:
+                # A lane that was taken over has its turn even where the others never run dry.
+                if not is_written or self._held != held:
                     await _abandon(ahead)
-                    positions = await lanes.positions(self._pool, self.name, self._held)
+                    held = self._held
+                    positions = await lanes.positions(self._pool, self.name, held)
                     ahead = asyncio.create_task(self._take(positions))
         finally:
             await _abandon(ahead)
@@ -238,7 +242,10 @@ class Tracker:
                 faults.append(_fault(callback, "account_unknown", "The account it came for is gone."))
                 continue
             try:
-                receipts = provider.parse(callback.request)
+                told = [
+                    (MessageKey(callback.account_id, receipt.provider_message_id), receipt)
+                    for receipt in provider.parse(callback.request)
+                ]
             except LandedError as error:
                 faults.append(_fault(callback, error.code, str(error)))
                 continue
@@ -246,8 +253,7 @@ class Tracker:
                 _log.error("parse_failed", callback=callback.id, provider=provider.name, error=type(error).__name__)
                 faults.append(_fault(callback, "callback_not_trackable", f"{type(error).__name__}: parsing it failed."))
                 continue
-            for receipt in receipts:
-                key = MessageKey(callback.account_id, receipt.provider_message_id)
+            for key, receipt in told:
                 tellings.setdefault(key, []).append(Telling(receipt, callback.received_at, callback.id))
             # Also where another signature covers the body: whoever captured it may leave that one out.
             if not provider.headers_without_body.isdisjoint(callback.verified_by):
@@ -317,9 +323,11 @@ class Tracker:
 
 
 async def _abandon(task: asyncio.Task[_Bite]) -> None:
+    """Wait until it is over, whatever came of it. Our own cancellation is not taken for the task's."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, StoreUnavailable):
-        await task
+    await asyncio.wait([task])
+    if not task.cancelled():
+        task.exception()
 
 
 _REUSED: Final = "nonce_reused"

@@ -16,6 +16,8 @@ from landed.store import health, lanes
 
 #: The same answer is given again for this long, however often it is asked for.
 FRESH_S: Final = 1.0
+#: Whoever asks how we are does not wait for long himself.
+ANSWER_S_MAX: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,17 +45,29 @@ class Watcher:
         self._asked_at = -FRESH_S
         self._condition: Condition | None = None
         self._asking = asyncio.Lock()
+        self._asked: asyncio.Task[Condition] | None = None
 
     async def condition(self) -> Condition | None:
         """None while the database is away."""
         async with self._asking:
             if time.monotonic() - self._asked_at >= FRESH_S:
-                try:
-                    self._condition = await asyncio.wait_for(self._ask(), 5)
-                except (StoreUnavailable, TimeoutError):
-                    self._condition = None
+                self._condition = await self._answer()
                 self._asked_at = time.monotonic()
             return self._condition
+
+    async def _answer(self) -> Condition | None:
+        """A frozen database does not even hear that it is to stop, and the driver waits for that: we do not."""
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask())
+        await asyncio.wait({self._asked}, timeout=ANSWER_S_MAX)
+        if not self._asked.done():
+            if not self._asked.cancelling():
+                self._asked.cancel()
+            return None
+        try:
+            return self._asked.result()
+        except (StoreUnavailable, asyncio.CancelledError):
+            return None
 
     async def _ask(self) -> Condition:
         positions = {lane.lane: lane.position for lane in await lanes.all_lanes(self._pool)}

@@ -42,6 +42,7 @@ class Sender:
         self.ledger = ledger
         self.answers: Counter[int] = Counter()
         self.given_up = self.refused = self.let_in = 0
+        self._stopped = False
         self._base_url = base_url.rstrip("/")
         self._clock = clock
         self._sleep = sleep
@@ -57,13 +58,17 @@ class Sender:
         """Send each item when it is due, up to the first that is due at `until`; ends when all are answered."""
         async with self._client, asyncio.TaskGroup() as sending:
             for item in items:
-                if until is not None and item.due_at >= until:
+                if self._stopped or (until is not None and item.due_at >= until):
                     break
                 early_s = (item.due_at - self._clock()).total_seconds()
                 if early_s > 0:
                     await self._sleep(early_s)
                 await self._free.acquire()  # at the limit the stream waits
                 sending.create_task(self._send(item))
+
+    def stop(self) -> None:
+        """Begin no more; `run` ends when what is under way is answered."""
+        self._stopped = True
 
     async def _send(self, item: Item) -> None:
         for pause_s in (*RETRIES_S, None):

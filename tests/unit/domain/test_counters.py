@@ -1,7 +1,7 @@
 """What messages add to the counters: each counted once, wherever it went in between."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landed.domain import counters, latency
-from landed.domain.counters import MINUTES, Contribution, Deltas, Resolution, contribution, dimensions
+from landed.domain.counters import (
+    MINUTES,
+    Contribution,
+    Deltas,
+    Dimensions,
+    Grain,
+    Resolution,
+    contribution,
+    dimensions,
+)
 from landed.domain.messages import fold
 from landed.domain.receipts import Direction, Receipt, Telling
 from landed.domain.statuses import Status
@@ -41,7 +50,9 @@ HISTORIES = st.lists(st.lists(CONTRIBUTIONS, min_size=1, max_size=4), max_size=5
 
 
 @given(HISTORIES)
-def test_any_sequence_of_moves_sums_to_the_last_contribution_of_each_message(histories: list[list[Contribution]]) -> None:
+def test_any_sequence_of_moves_sums_to_the_last_contribution_of_each_message(
+    histories: list[list[Contribution]],
+) -> None:
     deltas = counted(histories)
 
     last = counted([history[-1:] for history in histories])
@@ -54,27 +65,18 @@ def test_any_sequence_of_moves_sums_to_the_last_contribution_of_each_message(his
 def test_every_resolution_counts_the_same(histories: list[list[Contribution]]) -> None:
     deltas = counted(histories)
 
-    minutes, hours, days = ([row[1:] for row in deltas.sums(resolution, ALWAYS)] for resolution in Resolution)
-    assert totals(minutes) == totals(hours) == totals(days)
-    changes = [deltas.latencies(resolution, ALWAYS) for resolution in Resolution]
-    minutes, hours, days = (histograms(rows) for rows in changes)
-    assert minutes == hours == days
+    sums = [over_time(deltas.sums(resolution, ALWAYS)) for resolution in Resolution]
+    histograms = [over_time(deltas.latencies(resolution, ALWAYS)) for resolution in Resolution]
+    assert sums[0] == sums[1] == sums[2]
+    assert histograms[0] == histograms[1] == histograms[2]
 
 
-def histograms(rows: list[tuple[int, int, int]]) -> dict[int, int]:
-    """Histograms by dimension, all time added up."""
-    added_up: dict[int, int] = {}
-    for _, dimension_id, change in rows:
-        added_up[dimension_id] = added_up.get(dimension_id, 0) + change
-    return {dimension_id: histogram for dimension_id, histogram in added_up.items() if histogram}
-
-
-def totals(rows: Sequence[tuple[int, ...]]) -> Counter[tuple[int, ...]]:
-    """Sums over time by everything else: key columns are told by their place."""
-    sums: Counter[tuple[int, ...]] = Counter()
-    for row in rows:
-        for column, value in enumerate(row[1:]):
-            sums[row[0], column] += value if column else 0
+def over_time(rows: Iterable[tuple[int, ...]]) -> Counter[tuple[int, int]]:
+    """By dimension and column, all buckets together."""
+    sums: Counter[tuple[int, int]] = Counter()
+    for _, dimension_id, *values in rows:
+        for column, value in enumerate(values):
+            sums[dimension_id, column] += value
     return +sums
 
 
@@ -89,12 +91,15 @@ def test_rows_come_once_and_in_the_order_of_their_key(histories: list[list[Contr
 
 
 @given(CONTRIBUTIONS, CONTRIBUTIONS)
-def test_a_message_that_comes_back_to_what_it_counted_for_changes_no_row(one: Contribution, other: Contribution) -> None:
+def test_a_message_that_comes_back_to_what_it_counted_for_changes_no_row(
+    one: Contribution, other: Contribution
+) -> None:
     deltas = Deltas()
     deltas.move(one, other)
     deltas.move(other, one)
 
-    assert not any(deltas.sums(resolution, ALWAYS) + deltas.latencies(resolution, ALWAYS) for resolution in Resolution)
+    assert not any(deltas.sums(resolution, ALWAYS) for resolution in Resolution)
+    assert not any(deltas.latencies(resolution, ALWAYS) for resolution in Resolution)
 
 
 def test_buckets_outside_the_minutes_asked_for_are_left_out() -> None:
@@ -110,19 +115,34 @@ def test_the_minute_of_a_moment_is_that_of_utc_and_rounds_down() -> None:
 
 
 def message_of(**fields: Any) -> Any:
-    receipt = Receipt(**{"provider_message_id": "m1", "provider_status": "delivered", "status": Status.DELIVERED, **fields})
+    receipt = Receipt(
+        **{"provider_message_id": "m1", "provider_status": "delivered", "status": Status.DELIVERED, **fields}
+    )
     return fold({}, [Telling(receipt, START, 1)])
 
 
 def test_a_message_is_counted_under_our_side_of_it_whichever_way_it_went() -> None:
     ends = {"sender": "+14155550100", "recipient": "+447700900123"}
 
-    assert dimensions(7, message_of(**ends)).sender == "+14155550100"
-    assert dimensions(7, message_of(**ends, direction=Direction.INBOUND)).sender == "+447700900123"
+    (out, *_), (back, *_) = (dimensions(7, message_of(**ends, direction=direction)) for direction in Direction)
+
+    assert (out.sender, back.sender) == ("+14155550100", "+447700900123")
 
 
 def test_what_is_not_known_is_empty_text_and_counts_nothing() -> None:
     message = message_of()
 
-    assert dimensions(7, message) == (7, "outbound", "sms", "", "", "", "", "delivered", "", "", "")
+    assert dimensions(7, message)[0] == Dimensions(7, "outbound", "sms", "", "", "", "", "delivered", "", "")
     assert contribution(message, (1,)) == (counters.minute_of(START), (1,), 1, 0, 0, None)
+
+
+def test_a_message_is_in_one_row_of_each_grain_and_one_for_each_tag() -> None:
+    network = {"mcc": "234", "mnc": "015", "error_code": "30"}
+    message = message_of(recipient="+447700900123", sender="ACME", cost_nanos=1, currency="USD", **network)
+
+    full, coarse, *tagged = dimensions(7, message, ["otp", "spring"])
+
+    assert (full.grain, coarse.grain) == (Grain.FULL, Grain.COUNTRY)
+    assert (full.mcc, full.mnc, full.sender, full.error_code, full.tag) == ("234", "015", "ACME", "30", "")
+    assert coarse == Dimensions(7, "outbound", "sms", "GB", "", "", "", "delivered", "", "USD", "", Grain.COUNTRY)
+    assert tagged == [full._replace(tag="otp"), full._replace(tag="spring")]

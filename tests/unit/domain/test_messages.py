@@ -187,7 +187,9 @@ def test_the_higher_sequence_wins_among_receipts_of_one_status() -> None:
 
 
 def test_an_inbound_message_is_final_as_received() -> None:
-    message = folded(receipt(Status.RECEIVED, direction=Direction.INBOUND, sender="+447700900123", recipient="+14155550100"))
+    message = folded(
+        receipt(Status.RECEIVED, direction=Direction.INBOUND, sender="+447700900123", recipient="+14155550100")
+    )
 
     assert (message.status, message.final, message.direction) == (Status.RECEIVED, True, Direction.INBOUND)
     assert message.country == "GB"
@@ -198,7 +200,16 @@ def test_an_inbound_message_is_final_as_received() -> None:
 
 def test_numbers_network_and_price_come_from_the_weightiest_receipt_that_names_them() -> None:
     message = folded(
-        receipt(Status.SENT, sender="ACME", recipient="+447700900123", mcc="234", mnc="015", units=2, cost_nanos=80_600_000, currency="GBP"),
+        receipt(
+            Status.SENT,
+            sender="ACME",
+            recipient="+447700900123",
+            mcc="234",
+            mnc="015",
+            units=2,
+            cost_nanos=80_600_000,
+            currency="GBP",
+        ),
         receipt(Status.DELIVERED, cost_nanos=40_300_000, currency="USD"),
     )
 
@@ -253,7 +264,9 @@ def test_a_message_of_parts_is_as_far_as_its_slowest_part() -> None:
 
 
 def test_a_part_that_was_both_lost_and_delivered_is_delivered_and_contradictory() -> None:
-    message = folded(part(Status.UNDELIVERED, 1, of=2), part(Status.DELIVERED, 1, of=2), part(Status.DELIVERED, 2, of=2))
+    message = folded(
+        part(Status.UNDELIVERED, 1, of=2), part(Status.DELIVERED, 1, of=2), part(Status.DELIVERED, 2, of=2)
+    )
 
     assert (message.status, message.final, message.contradictory) == (Status.DELIVERED, True, True)
 
@@ -293,7 +306,9 @@ def test_units_and_cost_of_parts_add_up_each_part_counted_once() -> None:
 
 
 def test_the_price_of_the_whole_message_stands_where_no_part_has_one() -> None:
-    message = folded(part(Status.SENT, 1), part(Status.SENT, 2), receipt(Status.QUEUED, units=3, cost_nanos=21, currency="EUR"))
+    message = folded(
+        part(Status.SENT, 1), part(Status.SENT, 2), receipt(Status.QUEUED, units=3, cost_nanos=21, currency="EUR")
+    )
 
     assert (message.units, message.cost_nanos, message.currency) == (3, 21, "EUR")
 
@@ -313,7 +328,13 @@ def test_a_message_of_parts_is_delivered_with_its_last_part_and_lost_with_the_fi
 def test_times_are_the_earliest_seen_for_each_status() -> None:
     second = timedelta(seconds=1)
     message = folded(
-        receipt(Status.DELIVERED, submitted_at=START, queued_at=START + second, sent_at=START + 4 * second, final_at=START + 9 * second),
+        receipt(
+            Status.DELIVERED,
+            submitted_at=START,
+            queued_at=START + second,
+            sent_at=START + 4 * second,
+            final_at=START + 9 * second,
+        ),
         receipt(Status.DELIVERED, sent_at=START + 3 * second, final_at=START + 8 * second, sequence=9),
         receipt(Status.SENT, queued_at=START + 2 * second, sent_at=START + 5 * second),
     )
@@ -334,7 +355,12 @@ def test_times_we_were_not_told_are_those_of_our_own_clock() -> None:
 
 @pytest.mark.parametrize(
     "broken",
-    [START + timedelta(days=2), datetime(1970, 1, 1, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)],
+    [
+        START + timedelta(days=2),
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, tzinfo=UTC),
+    ],
     ids=str,
 )
 def test_a_broken_clock_is_not_used(broken: datetime) -> None:
@@ -351,7 +377,8 @@ def test_a_broken_clock_is_not_used(broken: datetime) -> None:
 )
 def test_latency_is_never_taken_across_two_clocks(submitted_at: datetime | None, final_at: datetime | None) -> None:
     message = folded(
-        receipt(Status.SENT, submitted_at=submitted_at), receipt(Status.DELIVERED, submitted_at=submitted_at, final_at=final_at)
+        receipt(Status.SENT, submitted_at=submitted_at),
+        receipt(Status.DELIVERED, submitted_at=submitted_at, final_at=final_at),
     )
 
     assert (message.latency_ms, message.latency_clock) == (1000, "ours")
@@ -399,7 +426,11 @@ def test_one_moment_written_with_two_offsets_is_one_fact() -> None:
 @given(st.data())
 @settings(max_examples=15, deadline=None)
 def test_beyond_the_limit_of_facts_order_and_batches_still_do_not_matter(data: st.DataObject) -> None:
-    pool = [receipt(status, extra=(("n", str(number)),)) for number in range(FACTS_MAX // 4) for status in (*list(Status)[:5], None)]
+    pool = [
+        receipt(status, extra=(("n", str(number)),))
+        for number in range(FACTS_MAX // 4)
+        for status in (*list(Status)[:5], None)
+    ]
     tellings = told(*pool)
     shuffled = data.draw(st.randoms(use_true_random=False)).sample(tellings, len(tellings))
     sizes = data.draw(st.lists(st.integers(1, 150), max_size=5))

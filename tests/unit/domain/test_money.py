@@ -22,7 +22,14 @@ def test_no_digit_of_nine_decimals_is_lost(amount: Decimal) -> None:
 
 @pytest.mark.parametrize(
     ("text", "nanos"),
-    [("0.00550", 5_500_000), ("0.0025", 2_500_000), ("0", 0), ("-1.5", -1_500_000_000), ("1E-3", 1_000_000), ("0.1", 100_000_000)],
+    [
+        ("0.00550", 5_500_000),
+        ("0.0025", 2_500_000),
+        ("0", 0),
+        ("-1.5", -1_500_000_000),
+        ("1E-3", 1_000_000),
+        ("0.1", 100_000_000),
+    ],
 )
 def test_a_price_is_read_as_billionths(text: str, nanos: int) -> None:
     assert money.nanos(text) == nanos
