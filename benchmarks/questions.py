@@ -19,7 +19,7 @@ from benchmarks.report import Figure
 from landed.domain.periods import Period
 from landed.providers import registry
 from landed.services.reporting import Bucket, Group, Question, Reporter
-from landed.store import connect, migrate
+from landed.store import migrate, reading
 
 SIZES: Final = (100_000, 10_000_000)
 SIZES_QUICK: Final = (100_000, 1_000_000)
@@ -45,7 +45,7 @@ async def _measure(session: Session, database_url: str, size: int) -> Figure:
     began = time.monotonic()
     await filling.fill(database_url, size, now)
     session.say(f"{size:,} messages made in {time.monotonic() - began:.0f} s")
-    engine = connect.engine(database_url)
+    engine = reading.engine(database_url)
     try:
         reporter = Reporter(engine, registry.load(), clock=lambda: now)
         await _see_all_counted(reporter, now, size)

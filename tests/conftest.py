@@ -71,9 +71,9 @@ def _fresh(server_url: str, create: sql.SQL) -> Iterator[str]:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def wait_until_stopped(data_directory: Path) -> None:
+def wait_until_stopped(data_directory: Path, home: str = "postgres") -> None:
     """Return when the embedded server's keeper has stopped it and is gone: it holds this lock all its life."""
-    lock = data_directory / "postgres" / "keeper.lock"
+    lock = data_directory / home / "keeper.lock"
     if lock.exists():
         with lock.open("a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

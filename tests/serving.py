@@ -51,7 +51,11 @@ def served(*, public_url: str = "https://hooks.example.com", **variables: str) -
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LANDED_")}
-    environment |= {"LANDED_PORT": str(port), "LANDED_PUBLIC_URL": public_url, "LANDED_LOG_LEVEL": "warning", **variables}
+    environment |= {
+        "LANDED_PORT": str(port),
+        "LANDED_PUBLIC_URL": public_url,
+        "LANDED_LOG_LEVEL": "warning",
+    } | variables
     process = subprocess.Popen([sys.executable, "-m", "landed", "serve"], env=environment, stdin=subprocess.DEVNULL)
     base_url = f"http://127.0.0.1:{port}"
     try:

@@ -2,13 +2,13 @@
 
 Two roles, one program. `web` takes callbacks and serves the API; `worker` tracks. Each is a list of tasks that run
 until the process is told to stop; if one of them dies, the process ends, and whoever started it starts it again.
+Each imports what it needs and no more: a worker has no use for a web framework.
 """
 
 import asyncio
 import contextlib
 import gc
 import os
-import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -26,17 +26,9 @@ from landed.journal.base import Journal
 from landed.journal.postgres import PostgresJournal
 from landed.providers import registry
 from landed.providers.base import Provider
-from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals
-from landed.services.retention import Retention
-from landed.services.tracking import Tracker
-from landed.services.watching import Watcher
 from landed.settings import Settings, secret_key
-from landed.store import accounts, api_keys, connect, listening, refusals
+from landed.store import accounts, connect, listening
 from landed.store.sealing import Sealer
-from landed.web.api.application import create_api
-from landed.web.callbacks import Receiver
-from landed.web.metrics import Metrics
-from landed.web.protocol import make_server
 
 _log = structlog.get_logger()
 _WEB_CONNECTIONS_MAX: Final = 4
@@ -55,10 +47,18 @@ async def run_web(
 
     `shared` is a directory where the web processes of this machine write down their counts for each other.
     """
+    from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals
+    from landed.services.watching import Watcher
+    from landed.store import api_keys, reading, refusals
+    from landed.web.api.application import create_api
+    from landed.web.callbacks import Receiver
+    from landed.web.metrics import Metrics
+    from landed.web.protocol import make_server
+
     providers = registry.load()
     sealer = Sealer(secret_key(settings))
     pool = connect.pool(database_url, connections_max=_WEB_CONNECTIONS_MAX)
-    engine = connect.engine(database_url)
+    engine = reading.engine(database_url)
     journal = make_journal(settings, database_url)
     directory = Directory(providers)
 
@@ -122,6 +122,9 @@ async def run_web(
 
 async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio.Event) -> None:
     """Track, until told to stop; the lanes are given back, so that another worker goes on at once."""
+    from landed.services.retention import Retention
+    from landed.services.tracking import Tracker
+
     providers = registry.load()
     pool = connect.pool(database_url, connections_max=_WORKER_CONNECTIONS_MAX)
     journal = make_journal(settings, database_url)
@@ -152,20 +155,6 @@ async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio
 def make_journal(settings: Settings, database_url: str) -> Journal:
     """The journal that LANDED_JOURNAL names; PostgreSQL's is the only one so far."""
     return PostgresJournal(database_url, lanes=settings.lanes)
-
-
-def stop_on_signals(stopping: asyncio.Event, parent: int | None = None) -> None:
-    """SIGTERM and SIGINT stop this process, and so does the end of its parent, which holds the other end of a pipe."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    if parent is not None:
-
-        def orphaned() -> None:
-            loop.remove_reader(parent)
-            stopping.set()
-
-        loop.add_reader(parent, orphaned)
 
 
 class _KnownAccounts:

@@ -79,6 +79,20 @@ class Processes:
                 await asyncio.wait_for(stopping.wait(), RESTART_S[min(failures, len(RESTART_S)) - 1])
 
 
+def stop_on_signals(stopping: asyncio.Event, parent: int | None = None) -> None:
+    """SIGTERM and SIGINT stop this process, and so does the end of its parent, which holds the other end of a pipe."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    if parent is not None:
+
+        def orphaned() -> None:
+            loop.remove_reader(parent)
+            stopping.set()
+
+        loop.add_reader(parent, orphaned)
+
+
 async def _stop(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import response_schema_conformance
 from landed.domain import errors
 from landed.domain.accounts import Account, ApiKey, Scope
 from landed.providers import registry
-from landed.store import connect
+from landed.store import reading
 from landed.web import problems
 from landed.web.api.application import create_api
 from landed.web.api.keys import permitted
@@ -47,7 +47,7 @@ def _api(database_url: str, health: Callable[[], Awaitable[Mapping[str, Any]]] |
         return {}
 
     return create_api(
-        engine=connect.engine(database_url),
+        engine=reading.engine(database_url),
         providers=registry.load(),
         authenticate=_authenticate,
         accounts=_accounts,

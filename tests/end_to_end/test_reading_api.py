@@ -16,7 +16,7 @@ from landed.journal.base import Accepted
 from landed.journal.postgres import PostgresJournal
 from landed.providers import registry
 from landed.services.tracking import Tracker
-from landed.store import connect, lanes
+from landed.store import connect, lanes, reading
 from landed.web.api.application import create_api
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -47,7 +47,7 @@ class House:
 
     async def _open(self) -> None:
         providers = registry.load()
-        self.engine = connect.engine(self.database_url)
+        self.engine = reading.engine(self.database_url)
         self.pool = connect.pool(self.database_url, connections_max=4)
         await self.pool.open()
         self.journal = PostgresJournal(self.database_url, lanes=2)

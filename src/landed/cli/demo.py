@@ -87,15 +87,14 @@ async def _run(
     seconds: float | None,
     seed: int | None,
 ) -> None:
-    from landed import app
-    from landed.processes import Processes
+    from landed.processes import Processes, stop_on_signals
     from landed.simulator.ledger import Ledger
     from landed.simulator.sender import Sender
     from landed.simulator.traffic import stream
     from landed.store import connect
 
     stopping = asyncio.Event()
-    app.stop_on_signals(stopping)
+    stop_on_signals(stopping)
     async with connect.pool(database_url, connections_max=2) as pool:
         account, key = await _prepare(settings, pool)
         base_url = f"http://{settings.host}:{settings.port}"
@@ -287,7 +286,11 @@ class _Picture:
         table.add_section()
         table.add_row("callbacks", f"{told.callbacks:,}", "")
         table.add_row("  repeated", f"{told.duplicates:,}", "")
-        table.add_row("  forged", f"{sum(told.forged.values()):,}", f"{self.sender.answers[403]:,} refused, {self.set_aside:,} found out")
+        table.add_row(
+            "  forged",
+            f"{sum(told.forged.values()):,}",
+            f"{self.sender.answers[403]:,} refused, {self.set_aside:,} found out",
+        )
         return table
 
     def line(self) -> str:

@@ -128,10 +128,10 @@ async def show_one(
 async def opened_reader() -> AsyncIterator["Reader"]:
     from landed.providers import registry
     from landed.services.reading import Reader
-    from landed.store import connect
+    from landed.store import reading
 
     async with opened_store() as store:
-        engine = connect.engine(store.database_url)
+        engine = reading.engine(store.database_url)
         try:
             yield Reader(engine, registry.load())
         finally:

@@ -46,7 +46,7 @@ async def report(
     from landed.providers import registry
     from landed.services.moments import moment
     from landed.services.reporting import Group, Reporter
-    from landed.store import connect
+    from landed.store import reading
 
     now = datetime.now(UTC)
     period = Period(moment(since, now, field="since"), moment(until, now, field="until"))
@@ -58,7 +58,7 @@ async def report(
     }
     filters = {group: values for group, values in asked.items() if values}
     async with opened_store() as store:
-        engine = connect.engine(store.database_url)
+        engine = reading.engine(store.database_url)
         try:
             answer = await Reporter(engine, registry.load()).report(period, filters, account_id=None)
         finally:

@@ -11,13 +11,14 @@ import typer
 
 from landed.cli.opening import bring_up_to_date, opened_database
 from landed.cli.speaking import say
-from landed.domain.errors import SettingInvalid
+from landed.domain.errors import LandedError, SettingInvalid
 
 if TYPE_CHECKING:
     from landed.processes import Part
     from landed.settings import Settings
 
 Parent = Annotated[int | None, typer.Option(hidden=True, help="A pipe that ends with the process that started this.")]
+Prepared = Annotated[bool, typer.Option("--prepared", hidden=True, help="The database was looked at already.")]
 _VARIABLES = "Reads all LANDED_ variables; `landed settings` explains them."
 
 
@@ -32,7 +33,7 @@ def serve() -> None:
     settings = read()
     logs.configure(settings.log_level, role="serve")
     with opened_database(settings) as database_url:
-        prepare(settings, database_url)
+        prepare_aside(settings, database_url)
         with listening(settings) as listener, tempfile.TemporaryDirectory(prefix="landed-") as shared:
             say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
             asyncio.run(run_parts(parts(settings, listener, Path(shared))))
@@ -40,6 +41,7 @@ def serve() -> None:
 
 def web(
     parent: Parent = None,
+    prepared: Prepared = False,
     listener: Annotated[int | None, typer.Option(hidden=True, help="A listening socket.")] = None,
     shared: Annotated[Path | None, typer.Option(hidden=True, help="Where web processes share their counts.")] = None,
 ) -> None:
@@ -53,7 +55,8 @@ def web(
     settings = read()
     logs.configure(settings.log_level, role="web")
     with opened_database(settings) as database_url:
-        prepare(settings, database_url)
+        if not prepared:
+            prepare_aside(settings, database_url)
         with listening(settings) if listener is None else socket.socket(fileno=listener) as bound:
 
             async def main(stopping: asyncio.Event) -> None:
@@ -62,7 +65,7 @@ def web(
             _run(main, parent)
 
 
-def worker(parent: Parent = None) -> None:
+def worker(parent: Parent = None, prepared: Prepared = False) -> None:
     """Track callbacks, in one process. Several workers share the work.
 
     Example: `landed worker`
@@ -73,7 +76,8 @@ def worker(parent: Parent = None) -> None:
     settings = read()
     logs.configure(settings.log_level, role="worker")
     with opened_database(settings) as database_url:
-        prepare(settings, database_url)
+        if not prepared:
+            prepare_aside(settings, database_url)
 
         async def main(stopping: asyncio.Event) -> None:
             await app.run_worker(settings, database_url, stopping=stopping)
@@ -104,6 +108,29 @@ def prepare(settings: "Settings", database_url: str) -> None:
     asyncio.run(prove())
 
 
+def prepare_aside(settings: "Settings", database_url: str) -> None:
+    """Prepare in a process of its own: what migrations load, 40 MB, is of no more use afterwards.
+
+    Raises:
+        SystemExit: it cannot be used; the process has said why.
+    """
+    from multiprocessing import get_context
+
+    process = get_context("fork").Process(target=_prepare_or_say_why, args=(settings, database_url))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise typer.Exit(process.exitcode)
+
+
+def _prepare_or_say_why(settings: "Settings", database_url: str) -> None:
+    try:
+        prepare(settings, database_url)
+    except LandedError as error:
+        say(str(error))
+        raise SystemExit(2 if isinstance(error, SettingInvalid) else 1) from None
+
+
 def listening(settings: "Settings") -> socket.socket:
     """The socket to listen on, which all web processes of this machine share.
 
@@ -130,29 +157,28 @@ def parts(settings: "Settings", listener: socket.socket, shared: Path) -> "list[
     from landed.processes import Part
 
     fd = listener.fileno()
-    web_command = ("web", "--listener", str(fd), "--shared", str(shared))
+    web_command = ("web", "--prepared", "--listener", str(fd), "--shared", str(shared))
     webs = [Part(name=f"web-{n}", command=web_command, descriptors=(fd,)) for n in range(settings.web_processes)]
-    return [*webs, Part(name="worker", command=("worker",))]
+    return [*webs, Part(name="worker", command=("worker", "--prepared"))]
 
 
 async def run_parts(wanted: "list[Part]") -> None:
     """Keep these processes running until a signal says stop."""
-    from landed import app
-    from landed.processes import Processes
+    from landed.processes import Processes, stop_on_signals
 
     stopping = asyncio.Event()
-    app.stop_on_signals(stopping)
+    stop_on_signals(stopping)
     await Processes(wanted).run(stopping)
 
 
 def _run(main: Callable[[asyncio.Event], Awaitable[None]], parent: int | None) -> None:
     import uvloop
 
-    from landed import app
+    from landed.processes import stop_on_signals
 
     async def stoppable() -> None:
         stopping = asyncio.Event()
-        app.stop_on_signals(stopping, parent)
+        stop_on_signals(stopping, parent)
         await main(stopping)
 
     uvloop.run(stoppable())

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: raw psycopg for hot statements, SQLAlchemy for composed queries."""
+"""Connections to PostgreSQL for statements that are fixed. Composed queries have theirs in reading.py."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -7,8 +7,6 @@ from typing import Any, Final
 import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from landed.domain.errors import StoreUnavailable
 
@@ -19,24 +17,6 @@ OPTIONS: Final[dict[str, Any]] = {"connect_timeout": 5, "tcp_user_timeout": 10_0
 #: Classes of SQLSTATE that psycopg counts among those, but which time does not mend, or a mere repeat does:
 #: transaction rollback (deadlock, serialization), and program limits (a value too long for an index).
 _NOT_AWAY: Final = frozenset({"40", "54"})
-
-
-def sqlalchemy_url(database_url: str) -> str:
-    """The same URL for SQLAlchemy, which wants the driver named."""
-    _, _, rest = database_url.partition("://")
-    return f"postgresql+psycopg://{rest}"
-
-
-def engine(database_url: str) -> AsyncEngine:
-    """For queries that are put together at run time. Connections are checked when taken: the database may restart."""
-    return create_async_engine(
-        sqlalchemy_url(database_url),
-        pool_size=4,
-        max_overflow=4,
-        pool_pre_ping=True,
-        pool_timeout=5,
-        connect_args={**OPTIONS, "application_name": "landed"},
-    )
 
 
 def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
@@ -62,10 +42,6 @@ def translated() -> Iterator[None]:
         if isinstance(error, psycopg.Error) and (error.sqlstate or "")[:2] in _NOT_AWAY:
             raise
         raise StoreUnavailable(f"The database is away: {type(error).__name__}.") from error
-    except DBAPIError as error:
-        if error.connection_invalidated or isinstance(error.orig, UNAVAILABLE):
-            raise StoreUnavailable(f"The database is away: {type(error.orig).__name__}.") from error
-        raise
 
 
 @asynccontextmanager

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from landed.domain.errors import SchemaBehind, StoreUnavailable
-from landed.store.connect import sqlalchemy_url
+from landed.store.reading import sqlalchemy_url
 
 _MIGRATIONS_LOCK: Final = 0x1A9DED02
 _HERE: Final = Path(__file__).parent / "migrations"

@@ -1,15 +1,34 @@
-"""Running composed queries that only read."""
+"""Composed queries that only read: their connections, and running them. What only tracks does not load SQLAlchemy."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Executable, Row, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from landed.domain.errors import StoreUnavailable
-from landed.store.connect import translated
+from landed.store.connect import OPTIONS, UNAVAILABLE, translated
 from landed.store.schema import accounts
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """The same URL for SQLAlchemy, which wants the driver named."""
+    _, _, rest = database_url.partition("://")
+    return f"postgresql+psycopg://{rest}"
+
+
+def engine(database_url: str) -> AsyncEngine:
+    """Connections are checked when they are taken: the database may have restarted."""
+    return create_async_engine(
+        sqlalchemy_url(database_url),
+        pool_size=4,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=5,
+        connect_args={**OPTIONS, "application_name": "landed"},
+    )
 
 
 class AccountName(NamedTuple):
@@ -32,6 +51,10 @@ async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]
                 return (await connection.execute(statement)).all()
     except PoolExhausted as error:
         raise StoreUnavailable("All connections to the database are busy.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or isinstance(error.orig, UNAVAILABLE):
+            raise StoreUnavailable(f"The database is away: {type(error.orig).__name__}.") from error
+        raise
 
 
 async def account_names(engine: AsyncEngine) -> dict[int, AccountName]:
