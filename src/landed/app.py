@@ -89,7 +89,7 @@ async def run_web(
             engine=engine,
             providers=providers,
             authenticate=partial(api_keys.find, pool),
-            accounts=live_accounts,
+            accounts=lambda: accounts.every(pool, sealer, datetime.now(UTC)),
             public_url=settings.public_url,
             health=health,
             metrics=lambda: metrics.text(),

@@ -282,20 +282,21 @@ class Described:
     meaning: str
     give: str
     value: str | None
-    source: str  #: default, environment, file (by …_FILE) or .env
+    source: str  #: default, environment, file (by …_FILE) or .env; the path of a generated secret key
 
 
 def describe(settings: Settings) -> list[Described]:
-    return [
-        Described(
-            variable=variable(name),
-            meaning=field.description or "",
-            give=_give(field),
-            value=_shown(getattr(settings, name)),
-            source=_source(name),
+    described = []
+    for name, field in Settings.model_fields.items():
+        value, source = _shown(getattr(settings, name)), _source(name)
+        if name == "secret_key" and value is None and os.path.isfile(path := settings.data_dir / SECRET_KEY_FILE):
+            value, source = "generated", str(path)
+        described.append(
+            Described(
+                variable=variable(name), meaning=field.description or "", give=_give(field), value=value, source=source
+            )
         )
-        for name, field in Settings.model_fields.items()
-    ]
+    return described
 
 
 def unknown_variables() -> list[str]:

@@ -1,6 +1,7 @@
 """Accounts and keys as an operator handles them: the real command, a real database."""
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import pytest
 
 from landed import cli
 from landed.store import embedded
+from tests.conftest import wait_until_stopped
 
 AUTH_TOKEN = "hunter2-the-auth-token"
 MAIN_TOKEN = "hunter3-the-main-token"
@@ -171,6 +173,28 @@ def test_paths_come_and_go(landed: Landed) -> None:
     assert add(landed, "other", "--path", "/plivo/status").code == 0
 
 
+def test_policy_is_changed(landed: Landed) -> None:
+    add(landed)
+    assert (
+        landed("accounts", "set-policy", "shop", "v3-only").err == "The policy of the account 'shop' is v3-only now.\n"
+    )
+    assert landed("accounts", "set-policy", "shop", "any", "--json").data == {"name": "shop", "policy": "any"}
+    refused = landed("accounts", "set-policy", "shop", "lax")
+    assert (refused.code, refused.out) == (2, "")
+    assert "plivo has no policy 'lax'; there are: v3-preferred" in refused.err
+    assert landed("accounts", "show", "shop", "--json").data["policy"] == "any"
+
+
+def test_default_address_is_named_with_what_to_set(landed: Landed, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LANDED_PUBLIC_URL")
+
+    ran = add(landed)
+
+    assert (ran.code, ran.out.startswith("http://127.0.0.1:8080/callbacks/")) == (0, True)
+    assert "http://127.0.0.1:8080 is the default address." in ran.err
+    assert "set LANDED_PUBLIC_URL to the address" in ran.err
+
+
 def test_account_is_disabled_and_enabled(landed: Landed) -> None:
     add(landed)
     assert landed("accounts", "disable", "shop").code == 0
@@ -199,6 +223,7 @@ def test_revoked_key_is_listed_as_such(landed: Landed) -> None:
         ("accounts add plvio shop", 2, "No such command 'plvio'"),
         ("accounts add-token shop", 2, "The token is missing"),
         ("accounts add-token shop --auth-token-file - --main-token-file -", 2, "Only one of the tokens"),
+        ("accounts set-policy nobody any", 1, "There is no account 'nobody'"),
         ("accounts show nobody", 1, "There is no account 'nobody'"),
         ("accounts rotate-key nobody --keep-for soon", 2, "'soon' is no length of time"),
         ("keys create grafana --scope all", 2, "'all'"),
@@ -269,20 +294,6 @@ def test_database_of_a_newer_version_is_refused(landed: Landed, database_url: st
         assert "which this version does not know: run a newer Landed" in ran.err
 
 
-def test_every_command_has_an_example_and_names_its_variables(landed: Landed) -> None:
-    for group, commands in {
-        "accounts": ["list", "show", "add-token", "expire-token", "rotate-key", "add-path", "remove-path", "disable"],
-        "keys": ["create", "list", "revoke"],
-        "db": ["upgrade", "status"],
-    }.items():
-        for command in commands:
-            shown = landed(group, command, "--help")
-            assert shown.code == 0
-            assert f"Example: landed {group} {command}" in shown.out
-            assert "LANDED_DATABASE_URL" in shown.out
-    assert "Example: landed accounts add plivo" in landed("accounts", "add", "plivo", "--help").out
-
-
 class TestEmbedded:
     """Without LANDED_DATABASE_URL, as separate processes, as a shell would start them."""
 
@@ -316,6 +327,20 @@ class TestEmbedded:
         [account] = json.loads(listed.stdout)["data"]
         assert account["callback_url"] == json.loads(added.stdout)["callback_url"]
         assert AUTH_TOKEN not in added.stdout + added.stderr + listed.stdout + listed.stderr
+
+    @pytest.mark.usefixtures("shell")
+    def test_status_says_where_the_files_lie(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        tmp_path.chmod(0o700)  # as root, the database's user cannot enter it
+        monkeypatch.setenv("LANDED_DATA_DIR", str(tmp_path / "data"))
+
+        status = json.loads(self.landed("db", "status", "--json").stdout)
+
+        home = Path(status["database"].removeprefix("embedded in "))
+        try:
+            assert (home / "cluster" / "PG_VERSION").exists()
+        finally:
+            wait_until_stopped(home.parent, home.name)
+            shutil.rmtree(home)
 
     @pytest.mark.usefixtures("shell")
     def test_data_directory_that_is_a_file_is_a_sentence(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

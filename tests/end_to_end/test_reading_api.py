@@ -98,7 +98,7 @@ class House:
         return [
             Account(
                 id=number, name=name, provider="plivo", provider_account_id=f"MA{name}", policy="strict", tokens=(),
-                paths=paths, created_at=NOW,
+                paths=paths, created_at=NOW, disabled_at=NOW if name == "bank" else None,
             )
             for number, name in ACCOUNTS.items()
         ]  # fmt: skip
@@ -299,7 +299,8 @@ def test_a_key_of_one_account_sees_nothing_of_another(house: House) -> None:
 
 
 def test_accounts_show_where_to_call_back_to_admins_only(house: House) -> None:
-    (shop, _) = house.data("/v1/accounts")["data"]
+    (shop, bank) = house.data("/v1/accounts")["data"]
+    assert bank["disabled_at"] == f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
     assert shop == {
         "name": "shop", "provider": "plivo", "provider_account_id": "MAshop", "policy": "strict",
         "created_at": f"{NOW:%Y-%m-%dT%H:%M:%SZ}", "disabled_at": None, "callback_urls": None,
@@ -332,9 +333,7 @@ def track_journal(house: House) -> None:
             batch = await house.journal.read(lane.lane, lane.position, 100)
             await house.tracker.replay(batch.callbacks)
             async with house.pool.connection() as connection:
-                await connection.execute(
-                    "UPDATE lanes SET position = %s WHERE lane = %s", [batch.position, lane.lane]
-                )
+                await connection.execute("UPDATE lanes SET position = %s WHERE lane = %s", [batch.position, lane.lane])
 
     house.run(track())
 
@@ -392,9 +391,7 @@ def test_pages_of_callbacks_neither_repeat_nor_skip(house: House) -> None:
 def test_one_callback_is_shown_whole_but_for_secrets(house: House) -> None:
     house.run(house.journal.append([accepted("MessageUUID=a&Text=ü".encode())]))
     refuse(house)
-    kept, refused = (
-        house.data(f"/v1/callbacks/{each['id']}") for each in house.data("/v1/callbacks")["data"]
-    )
+    kept, refused = (house.data(f"/v1/callbacks/{each['id']}") for each in house.data("/v1/callbacks")["data"])
     assert kept["headers"] == {
         "content-type": "application/x-www-form-urlencoded", "authorization": "********", "x-tag": "1"
     }  # fmt: skip
@@ -482,9 +479,7 @@ def test_analytics_filters_select(house: House, query: dict[str, Any], messages:
 def test_tags_count_a_message_under_each_and_never_twice_in_the_total(house: House) -> None:
     async def tagged() -> None:
         async with house.pool.connection() as connection:
-            await connection.execute(
-                "UPDATE messages SET tags = '{x,y}' WHERE id = (SELECT id FROM messages LIMIT 1)"
-            )
+            await connection.execute("UPDATE messages SET tags = '{x,y}' WHERE id = (SELECT id FROM messages LIMIT 1)")
         await house.tracker.replay([delivered("d", number=2)])
 
     house.track(told("d", "sent"))
@@ -546,5 +541,3 @@ def test_operations_need_no_key(house: House) -> None:
     assert "http://" not in page.text
     assert "https://" not in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
-
-

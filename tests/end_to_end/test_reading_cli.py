@@ -111,6 +111,9 @@ def test_messages_are_listed_for_people_and_for_programs() -> None:
     assert len(listed.stdout.splitlines()) == 4
     assert "T-Mobile" in listed.stdout
     assert "--cursor" in listed.stderr
+    (_, failed) = landed("messages", "list", "--error-code", "30").stdout.splitlines()
+    assert " 30 " in failed
+    assert "spam" not in failed, "the title is for terminals"
     page = json.loads(landed("messages", "list", "--error-code", "30", "--json").stdout)
     assert [each["from"] for each in page["data"]] == ["+14155550100"]
     assert page["next_cursor"] is None
@@ -121,6 +124,7 @@ def test_one_message_shows_what_became_of_it_step_by_step() -> None:
     shown = landed("messages", "show", "m4").stdout
     assert shown.startswith("DELIVERED")
     assert "+14155550100 → +14155550123" in shown
+    assert "US, T-Mobile (310-260)" in shown
     assert shown.index("● queued") < shown.index("● delivered")
     assert "+4.0 s" in shown
     assert json.loads(landed("messages", "show", "m4", "--json").stdout)["provider_message_id"] == "m4"

@@ -23,7 +23,8 @@ import pytest
 import uvloop
 
 from landed.domain.accounts import Account, CallbackPath, PathRole, Token, TokenRole
-from landed.journal.postgres import PostgresJournal, headers_of
+from landed.domain.callbacks import headers_of
+from landed.journal.postgres import PostgresJournal
 from landed.providers import registry
 from landed.providers.plivo.signatures import sign_v2, sign_v3
 from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -26,7 +27,6 @@ from sqlalchemy import create_engine
 
 from landed.domain.errors import SchemaBehind, StoreUnavailable
 from landed.store import embedded, migrate, partitions
-from landed.store.connect import sqlalchemy_url
 from landed.store.schema import metadata
 from tests.conftest import wait_until_stopped
 
@@ -55,14 +55,14 @@ def rows(database: str, query: Any) -> list[Any]:
 @pytest.mark.filterwarnings("ignore:Did not recognize type 'xid8'")
 async def test_schema_and_migrations_agree(database: str) -> None:
     async with await AsyncConnection.connect(database, autocommit=True) as connection:
-        await partitions.make(connection, partitions.date.today())
+        await partitions.make(connection, datetime.now(UTC).date())
     made = {name for (name,) in rows(database, PARTITIONS)}
     options = {
         "compare_type": True,
         "compare_server_default": True,
         "include_name": lambda name, kind, _: kind != "table" or name not in made,
     }
-    engine = create_engine(sqlalchemy_url(database))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(database))
     with engine.connect() as opened:
         differences = compare_metadata(MigrationContext.configure(opened, opts=options), metadata)
     engine.dispose()
@@ -113,6 +113,7 @@ def test_a_database_that_is_away_is_said_to_be_away(use: Callable[[str], Any], t
 
 USER = """
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from landed.store import embedded
 server = embedded.start(Path(sys.argv[1]))

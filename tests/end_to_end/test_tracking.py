@@ -109,7 +109,7 @@ class Desk:
         await lanes.make(self.pools[-1], LANES)
         for _ in range(trackers):
             for number in range(trackers):
-                await lanes.lease(self.pools[-1], f"t{number}", LANES, LEASE_S)
+                await lanes.lease(self.pools[-1], f"t{number}", LEASE_S)
         return team
 
     async def append(self, *callbacks: Accepted) -> None:
@@ -835,7 +835,7 @@ async def test_trackers_share_the_lanes_evenly_and_none_is_left_out(desk: Desk) 
     await team["a"].drain(range(LANES))
     held: dict[str, list[int]] = {}
     for name in [*names, *names]:
-        held[name] = await lanes.lease(desk.pools[0], name, LANES, LEASE_S)
+        held[name] = await lanes.lease(desk.pools[0], name, LEASE_S)
 
     assert sorted(lane for own in held.values() for lane in own) == list(range(LANES))
     assert max(map(len, held.values())) <= 2
@@ -847,7 +847,7 @@ async def test_renewing_while_the_tracker_itself_is_writing_keeps_its_lanes(desk
     pool = desk.pools[-1]
     async with await AsyncConnection.connect(desk.database, autocommit=True) as writing, writing.transaction():
         assert len(await lanes.lock(writing, range(LANES), "busy")) == LANES
-        renewing = asyncio.create_task(lanes.lease(pool, "busy", LANES, LEASE_S))
+        renewing = asyncio.create_task(lanes.lease(pool, "busy", LEASE_S))
         await until(lambda: somebody_waits_for_a_lock(desk))
 
     assert await renewing == list(range(LANES))
@@ -861,6 +861,28 @@ async def test_a_tracker_that_holds_no_lane_tracks_nothing(desk: Desk, account: 
 
     assert await idle.drain(range(LANES)) == 0
     assert await desk.messages(account) == []
+
+
+async def test_lanes_taken_over_have_their_turn_while_the_own_ones_do_not_run_dry(desk: Desk, account: int) -> None:
+    for _ in range(LANES):
+        await desk.append(*[callback(account, Status="sent")] * 4_000)
+    heir, dead = await desk.team(2, batch_max=LANES)
+    held = await desk.rows("SELECT lane FROM lanes WHERE leased_by = %s", dead.name)
+    running = asyncio.create_task(heir.run())
+    await until(lambda: any_moved(desk, heir.name))
+    await desk.connection.execute(EXPIRE[0] + " WHERE leased_by = %s", [dead.name])
+    await desk.connection.execute(EXPIRE[1] + " WHERE name = %s", [dead.name])
+    await until(lambda: any_moved(desk, heir.name, held[0]["lane"]))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+    assert not await nothing_waits(desk)
+
+
+async def any_moved(desk: Desk, tracker: str, lane: int | None = None) -> bool:
+    """Whether a tracker has got on in that lane, or in any."""
+    moved = "SELECT 1 FROM lanes WHERE leased_by = %s AND position <> '' AND coalesce(lane = %s, true)"
+    return bool(await desk.rows(moved, tracker, lane))
 
 
 async def test_the_database_going_away_while_tracking_loses_and_repeats_nothing(desk: Desk, account: int) -> None:

@@ -6,6 +6,7 @@ LANDED_FAULTS_SEED repeats the traffic and the choice of victims of a failed run
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from math import inf
 from random import Random, SystemRandom
 
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from tests.faults.holding import assert_complete, assert_nothing_lost_nothing_twice
-from tests.faults.house import START_S_MAX, STOP_S_MAX, House, house, kill, until
+from tests.faults.house import CATCH_UP_S_MAX, START_S_MAX, STOP_S_MAX, House, house, kill, until
 from tests.faults.sending import AUTH_TOKEN, PATH, Sender
 
 #: Each of them once per round, in any order. 3 rounds make 24 kills.
@@ -38,12 +39,14 @@ async def test_what_was_acknowledged_is_tracked_once_whatever_is_killed(seed: in
         landed.add_account(AUTH_TOKEN, PATH)
         sender, stopping = Sender(landed.url, seed + number), asyncio.Event()
         async with asyncio.TaskGroup() as running:
-            running.create_task(sender.run(stopping))
+            sending = running.create_task(sender.run(stopping))
             supervising = running.create_task(_supervise(landed))
             for victim in random.sample(VICTIMS, len(VICTIMS)):
                 await asyncio.sleep(random.uniform(*PAUSE_S))
                 await KILLS[victim](landed, random)
+                print(f"{datetime.now(UTC):%H:%M:%S.%f} {victim} killed")  # noqa: T201  to be laid beside the logs
             stopping.set()
+            await asyncio.wait_for(sending, CATCH_UP_S_MAX)
             await landed.until_ready()
             supervising.cancel()
         await landed.until_tracked()
@@ -82,8 +85,10 @@ async def _kill_keeper(landed: House, _: Random) -> None:
 
 
 async def _kill_serve(landed: House, _: Random) -> None:
-    """The parent of all."""
-    await _kill("serve", landed.serve)
+    """The parent of all; whoever started it starts another."""
+    serve = await until("serve runs", landed.serve, START_S_MAX)
+    await _kill("serve", lambda: serve)
+    await until("another serve", lambda: landed.serve() not in (None, serve), START_S_MAX)
 
 
 async def _kill(name: str, find: Callable[[], psutil.Process | None]) -> None:

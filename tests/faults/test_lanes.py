@@ -66,7 +66,7 @@ async def test_a_lane_that_becomes_free_is_tracked_though_the_others_never_run_d
         tracker = Tracker(name="tracker", journal=journal, pool=pool, provider_of=lambda _: plivo)
         # Two share two lanes: the one that had both keeps the first.
         for name in ("other", "tracker", "other"):
-            held = await lanes.lease(pool, name, NeverDry.lanes, lease_s=60)
+            held = await lanes.lease(pool, name, lease_s=60)
         assert held == [QUIET]
         tracking = asyncio.create_task(tracker.run())
         try:

@@ -231,6 +231,15 @@ class TestGeneratedSecretKey:
         assert settings.secret_key(read) == key
         assert stat.S_IMODE((read.data_dir / "secret-key").stat().st_mode) == 0o600
 
+    def test_is_described_as_such_with_its_file(self) -> None:
+        read = settings.read()
+        before = next(each for each in settings.describe(read) if each.variable == "LANDED_SECRET_KEY")
+        settings.secret_key(read)
+        after = next(each for each in settings.describe(read) if each.variable == "LANDED_SECRET_KEY")
+
+        assert (before.value, before.source) == (None, "default")
+        assert (after.value, after.source) == ("generated", str(read.data_dir / "secret-key"))
+
     def test_is_one_for_all_who_start_at_once(self) -> None:
         read = settings.read()
 

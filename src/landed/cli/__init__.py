@@ -17,9 +17,10 @@ from landed.cli.db import app as db_app
 from landed.cli.demo import demo
 from landed.cli.keys import app as keys_app
 from landed.cli.messages import app as messages_app
+from landed.cli.opening import ALL_VARIABLES, VARIABLES
 from landed.cli.report import report
 from landed.cli.serve import serve, web, worker
-from landed.cli.settings import show as settings_command
+from landed.cli.settings import show as show_settings
 from landed.domain.errors import InputInvalid, LandedError, SettingInvalid
 
 app = typer.Typer(
@@ -36,12 +37,15 @@ app.add_typer(callbacks_app, name="callbacks")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")
-app.command("report", short_help="How messages are doing, and where it goes wrong.")(report)
-app.command("demo", short_help="Run everything with simulated traffic, to see what it does.")(demo)
-app.command("serve", short_help="Run everything on this machine.")(serve)
-app.command("web", short_help="Take callbacks and serve the API.")(web)
-app.command("worker", short_help="Track callbacks.")(worker)
-app.command("settings", short_help="Print every setting with its value, its source and its meaning.")(settings_command)
+for name, command, short_help, variables in (
+    ("report", report, "How messages are doing, and where it goes wrong.", VARIABLES),
+    ("demo", demo, "Run everything with simulated traffic, to see what it does.", ALL_VARIABLES),
+    ("serve", serve, "Run everything on this machine.", ALL_VARIABLES),
+    ("web", web, "Take callbacks and serve the API.", ALL_VARIABLES),
+    ("worker", worker, "Track callbacks.", ALL_VARIABLES),
+    ("settings", show_settings, "Print every setting with its value, its source and its meaning.", ALL_VARIABLES),
+):
+    app.command(name, short_help=short_help, epilog=variables)(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -3,14 +3,14 @@
 import os
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from landed.cli.durations import duration
-from landed.cli.opening import VARIABLES, OpenedStore, opened_store, run
+from landed.cli.durations import Duration, duration
+from landed.cli.opening import VARIABLES, OpenedStore, opened_store, reads, run
 from landed.cli.speaking import AsJson, moment, print_json, print_line, print_table, say
 from landed.domain.accounts import Account, TokenRole
 from landed.domain.errors import InputInvalid
@@ -26,11 +26,12 @@ app.add_typer(_add_app, name="add", help="Keep an account at a provider and prin
 
 #: Tokens come from files or these variables: arguments of a command can be seen by others on the machine.
 _TOKEN_VARIABLES: Final = {TokenRole.ACCOUNT: "LANDED_AUTH_TOKEN", TokenRole.MAIN: "LANDED_MAIN_TOKEN"}
-_TOKEN_VARIABLES_HELP: Final = (
-    f"{VARIABLES} Without a file, a token is taken from LANDED_AUTH_TOKEN or LANDED_MAIN_TOKEN."
-)
+_WITHOUT_FILE: Final = "Without a file, a token is taken from LANDED_AUTH_TOKEN or LANDED_MAIN_TOKEN."
+#: The last line of the help of the commands that print URLs.
+_URL_VARIABLES: Final = reads("LANDED_DATABASE_URL", "LANDED_DATA_DIR", "LANDED_SECRET_KEY", "LANDED_PUBLIC_URL")
 #: How long old path keys are taken: receipts of messages sent before come back to the old URL for days.
-_KEEP_KEY_FOR: Final = timedelta(days=7)
+_KEEP_KEY_FOR: Final = Duration(days=7)
+_AT_ONCE: Final = Duration(0)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The account's name: a-z, 0-9, _ and -.")]
 OwnPath = Annotated[str, typer.Argument(metavar="PATH", help="What follows the host, such as /plivo/status.")]
@@ -45,7 +46,9 @@ MainTokenFile = Annotated[
 def _offer(provider: Provider) -> None:
     """Make the command `accounts add PROVIDER`, whose options have the provider's own names."""
 
-    @_add_app.command(provider.name, short_help=f"An account at {provider.name}.", epilog=_TOKEN_VARIABLES_HELP)
+    epilog = f"{_URL_VARIABLES} {_WITHOUT_FILE}"
+
+    @_add_app.command(provider.name, short_help=f"An account at {provider.name}.", epilog=epilog)
     @run
     async def add(
         name: Name,
@@ -106,11 +109,15 @@ def _offer(provider: Provider) -> None:
     """
 
 
+def _policies() -> str:
+    return "; ".join(f"{provider.name} has {', '.join(provider.policies)}" for provider in registry.load().values())
+
+
 for _provider in registry.load().values():
     _offer(_provider)
 
 
-@app.command("list", short_help="List the accounts.", epilog=VARIABLES)
+@app.command("list", short_help="List the accounts.", epilog=_URL_VARIABLES)
 @run
 async def show_all(as_json: AsJson = False) -> None:
     """Example: landed accounts list
@@ -131,7 +138,7 @@ async def show_all(as_json: AsJson = False) -> None:
         say("There are no accounts; `landed accounts add` keeps one.")
 
 
-@app.command(short_help="Show an account with its URLs and the ids of its tokens.", epilog=VARIABLES)
+@app.command(short_help="Show an account with its URLs and the ids of its tokens.", epilog=_URL_VARIABLES)
 @run
 async def show(name: Name, as_json: AsJson = False) -> None:
     """Example: landed accounts show shop
@@ -145,7 +152,7 @@ async def show(name: Name, as_json: AsJson = False) -> None:
     _print_account(store, account, as_json)
 
 
-@app.command("add-token", short_help="Take one more auth token.", epilog=_TOKEN_VARIABLES_HELP)
+@app.command("add-token", short_help="Take one more auth token.", epilog=f"{VARIABLES} {_WITHOUT_FILE}")
 @run
 async def add_token(
     name: Name, auth_token_file: AuthTokenFile = None, main_token_file: MainTokenFile = None, as_json: AsJson = False
@@ -175,17 +182,14 @@ async def add_token(
         say(f"The account {name!r} takes one more {role} token, id {token_id}.")
 
 
-@app.command("expire-token", short_help="End an auth token, now or after a while.", epilog=VARIABLES)
+@app.command("expire-token", short_help="End an auth token, now or after a while.", epilog=_URL_VARIABLES)
 @run
 async def expire_token(
     name: Name,
     token_id: Annotated[int, typer.Argument(metavar="ID", help="The token's id, as `accounts show` lists it.")],
     keep_for: Annotated[
-        timedelta,
-        typer.Option(
-            parser=duration, metavar="TIME", show_default="0s", help="Take it this much longer: 30m, 24h, 7d."
-        ),
-    ] = timedelta(0),
+        Duration, typer.Option(parser=duration, metavar="TIME", help="Take it this much longer: 30m, 24h, 7d.")
+    ] = _AT_ONCE,
     as_json: AsJson = False,
 ) -> None:
     """Example: landed accounts expire-token shop 1 --keep-for 24h
@@ -201,13 +205,12 @@ async def expire_token(
     _print_account(store, account, as_json)
 
 
-@app.command("rotate-key", short_help="Give the account a new callback URL.", epilog=VARIABLES)
+@app.command("rotate-key", short_help="Give the account a new callback URL.", epilog=_URL_VARIABLES)
 @run
 async def rotate_key(
     name: Name,
     keep_for: Annotated[
-        timedelta,
-        typer.Option(parser=duration, metavar="TIME", show_default="7d", help="Take the old URL this much longer."),
+        Duration, typer.Option(parser=duration, metavar="TIME", help="Take the old URL this much longer: 30m, 24h, 7d.")
     ] = _KEEP_KEY_FOR,
     as_json: AsJson = False,
 ) -> None:
@@ -223,7 +226,30 @@ async def rotate_key(
     _print_url(store.settings, account, as_json)
 
 
-@app.command("add-path", short_help="Take callbacks at one more path.", epilog=VARIABLES)
+@app.command("set-policy", short_help="Be more or less strict about signatures.", epilog=VARIABLES)
+@run
+async def set_policy(
+    name: Name,
+    policy: Annotated[str, typer.Argument(metavar="POLICY", help=f"One of its provider's: {_policies()}.")],
+    as_json: AsJson = False,
+) -> None:
+    """Example: landed accounts set-policy shop v3-only
+
+    Change how strict to be about the signatures of the account's callbacks. A running Landed does so at once.
+    """
+    from landed.services import accounts
+
+    async with opened_store() as store:
+        account = await accounts.set_policy(
+            store.pool, store.sealer, registry.load(), name, policy, now=datetime.now(UTC)
+        )
+    if as_json:
+        print_json({"name": name, "policy": account.policy})
+        return
+    say(f"The policy of the account {name!r} is {account.policy} now.")
+
+
+@app.command("add-path", short_help="Take callbacks at one more path.", epilog=_URL_VARIABLES)
 @run
 async def add_path(name: Name, path: OwnPath, as_json: AsJson = False) -> None:
     """Example: landed accounts add-path shop /plivo/status
@@ -353,7 +379,11 @@ def _print_url(settings: "Settings", account: Account, as_json: bool) -> None:
     else:
         print_line(url)
     if "public_url" not in settings.model_fields_set:
-        say("No provider can call that: set LANDED_PUBLIC_URL to the address that Landed has from outside.")
+        say(
+            f"{settings.public_url} is the default address. For {account.provider} to reach it from outside, set"
+            " LANDED_PUBLIC_URL to the address that Landed has there, such as https://landed.example.com;"
+            f" `landed accounts show {account.name}` prints the URL anew."
+        )
 
 
 def _done(name: str, sentence: str, as_json: bool) -> None:

@@ -4,12 +4,12 @@ from typing import Final
 
 import typer
 
-from landed.cli.opening import opened_database
+from landed.cli.opening import opened_database, reads
 from landed.cli.speaking import AsJson, print_json, print_line, print_table, say
 from landed.domain.errors import SchemaBehind
 
 app = typer.Typer(help="Upgrade the database, or tell whether it has to be.", no_args_is_help=True)
-_VARIABLES: Final = "Reads LANDED_DATABASE_URL and LANDED_DATA_DIR; `landed settings` explains them."
+_VARIABLES: Final = reads("LANDED_DATABASE_URL", "LANDED_DATA_DIR")
 
 
 @app.command(short_help="Bring the database to the schema this version needs.", epilog=_VARIABLES)
@@ -41,16 +41,18 @@ def upgrade(as_json: AsJson = False) -> None:
 def status(as_json: AsJson = False) -> None:
     """Example: landed db status
 
-    Tell which database is used, and whether its schema fits this version: exit code 0 if it does, 1 if not.
+    Tell which database is used, where the files of the embedded one lie, and whether the schema fits this version:
+    exit code 0 if it does, 1 if not.
     """
     from landed import settings
-    from landed.store import migrate
+    from landed.store import embedded, migrate
 
     read = settings.read()
     described = {setting.variable: setting.value for setting in settings.describe(read)}
-    database = described["LANDED_DATABASE_URL"] or f"embedded in {read.data_dir}"
     problem = None
     with opened_database(read) as database_url:
+        # Not always below LANDED_DATA_DIR: as root the files may have to lie elsewhere.
+        database = described["LANDED_DATABASE_URL"] or f"embedded in {embedded.home_of(read.data_dir)}"
         try:
             migrate.check(database_url)
         except SchemaBehind as behind:

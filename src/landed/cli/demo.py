@@ -41,12 +41,10 @@ def demo(
     seconds: Annotated[float | None, typer.Option("--for", help="Stop by itself after so many seconds.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same traffic; else it differs.")] = None,
 ) -> None:
-    """Run Landed with simulated traffic: genuine, repeated, disordered and forged callbacks. Ctrl-C ends it.
+    """Example: landed demo --rate 50
 
-    Example: `landed demo --rate 50`
-
-    Reads all LANDED_ variables; `landed settings` explains them. It keeps everything where `landed serve` does, so it
-    does not start where there are accounts other than its own.
+    Run Landed with simulated traffic: genuine, repeated, disordered and forged callbacks. Ctrl-C ends it. It keeps
+    everything where `landed serve` does, so it does not start where there are accounts other than its own.
     """
     from landed import logs
     from landed.settings import read

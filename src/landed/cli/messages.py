@@ -9,7 +9,7 @@ import typer
 
 from landed.cli.figures import clean, seconds
 from landed.cli.opening import VARIABLES, opened_store, run
-from landed.cli.speaking import AsJson, moment, print_json, print_table, say
+from landed.cli.speaking import AsJson, moment, on_terminal, print_json, print_table, say
 from landed.domain.receipts import Channel, Direction
 from landed.domain.statuses import Status
 
@@ -84,6 +84,7 @@ async def show_page(
     if not page.data:
         say("No messages.")
         return
+    titles = on_terminal()  # of errors: for people; what goes into a pipe is cut at spaces
     columns = ["queued", "id", "account", "from", "to", "country", "network", "status", "error", "took", "cost"]
     rows = [
         [
@@ -95,7 +96,7 @@ async def show_page(
             each.country,
             each.network.name or "".join(filter(None, (each.network.mcc, each.network.mnc))) or None,
             each.status,
-            f"{each.error_code} {each.error.title}" if each.error else each.error_code,
+            f"{each.error_code} {each.error.title}" if each.error and titles else each.error_code,
             seconds(each.latency_s),
             f"{each.cost.amount} {each.cost.currency or ''}" if each.cost else None,
         ]
@@ -176,13 +177,13 @@ def _print_whole(message: "MessageWhole") -> None:
 def _facts(message: "MessageWhole") -> list[tuple[str, str]]:
     network = message.network
     codes = "-".join(filter(None, (network.mcc, network.mnc)))
-    to_where = ", ".join(filter(None, (message.country, network.name, codes and f"({codes})")))
+    names = ", ".join(filter(None, (message.country, network.name)))
     found = [
         ("id", message.id),
         (message.provider or "provider", message.provider_message_id),
         ("account", message.account),
         (f"{message.channel} {message.direction}", f"{message.from_ or '?'} → {message.to or '?'}"),
-        ("network", to_where),
+        ("network", " ".join(filter(None, (names, codes and f"({codes})")))),
         ("parts", "  ".join(f"{part.number}/{part.of} {part.status}" for part in message.parts)),
         ("units", None if message.units is None else str(message.units)),
         ("cost", f"{message.cost.amount} {message.cost.currency or ''}" if message.cost else None),

@@ -14,8 +14,17 @@ if TYPE_CHECKING:
     from landed.store.accounts import Pool
     from landed.store.sealing import Sealer
 
-#: The last line of the help of every command that opens the store.
-VARIABLES: Final = "Reads LANDED_DATABASE_URL, LANDED_DATA_DIR and LANDED_SECRET_KEY; `landed settings` explains them."
+
+def reads(*variables: str) -> str:
+    """The last line of a command's help, which names the variables it reads."""
+    *others, last = variables
+    return f"Reads {', '.join(others)} and {last}; `landed settings` explains them."
+
+
+#: For every command that opens the store.
+VARIABLES: Final = reads("LANDED_DATABASE_URL", "LANDED_DATA_DIR", "LANDED_SECRET_KEY")
+#: For commands that run processes of ours.
+ALL_VARIABLES: Final = "Reads all LANDED_ variables; `landed settings` explains them."
 _CONNECTIONS_MAX: Final = 2
 
 Parameters = ParamSpec("Parameters")

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
 Parent = Annotated[int | None, typer.Option(hidden=True, help="A pipe that ends with the process that started this.")]
 Prepared = Annotated[bool, typer.Option("--prepared", hidden=True, help="The database was looked at already.")]
-_VARIABLES = "Reads all LANDED_ variables; `landed settings` explains them."
 
 
 def serve() -> None:
-    """Run everything on this machine: web processes, a worker, and the embedded database if none is set.
+    """Example: landed serve
 
-    Example: `landed serve`
+    Run everything on this machine: web processes, a worker, and the embedded database if none is set.
     """
     from landed import logs
     from landed.settings import read
@@ -45,9 +44,9 @@ def web(
     listener: Annotated[int | None, typer.Option(hidden=True, help="A listening socket.")] = None,
     shared: Annotated[Path | None, typer.Option(hidden=True, help="Where web processes share their counts.")] = None,
 ) -> None:
-    """Take callbacks and serve the API, in one process.
+    """Example: landed web
 
-    Example: `landed web`
+    Take callbacks and serve the API, in one process.
     """
     from landed import app, logs
     from landed.settings import read
@@ -66,9 +65,9 @@ def web(
 
 
 def worker(parent: Parent = None, prepared: Prepared = False) -> None:
-    """Track callbacks, in one process. Several workers share the work.
+    """Example: landed worker
 
-    Example: `landed worker`
+    Track callbacks, in one process. Several workers share the work.
     """
     from landed import app, logs
     from landed.settings import read
@@ -83,10 +82,6 @@ def worker(parent: Parent = None, prepared: Prepared = False) -> None:
             await app.run_worker(settings, database_url, stopping=stopping)
 
         _run(main, parent)
-
-
-for command in (serve, web, worker):
-    command.__doc__ = f"{command.__doc__}\n\n    {_VARIABLES}"
 
 
 def prepare(settings: "Settings", database_url: str) -> None:

@@ -9,6 +9,7 @@ def show(as_json: AsJson = False) -> None:
     """Example: landed settings --json
 
     Print every setting: its value, where that comes from (default, environment, file, .env), and what it means.
+    A secret key that Landed made itself is shown as generated, with the file it is in.
 
     Each is a variable, LANDED_PORT for one, or the contents of the file that LANDED_PORT_FILE names. Both may also
     stand in the file .env of the working directory. Secrets are shown as stars.

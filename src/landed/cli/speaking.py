@@ -23,6 +23,13 @@ def print_line(text: str) -> None:
     typer.echo(text)
 
 
+def on_terminal() -> bool:
+    """Whether data goes to a person rather than into a pipe or a file."""
+    from rich.console import Console
+
+    return Console().is_terminal
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:
     """Columns without a name have no head. Cells are folded to fit a terminal; in a pipe every row is one line."""
     from rich import box

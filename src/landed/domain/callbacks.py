@@ -35,3 +35,13 @@ class Callback:
     received_at: datetime
     request: CallbackRequest
     verified_by: tuple[str, ...] = ()
+
+
+def headers_of(lines: bytes) -> dict[str, str]:
+    """Header lines as they are stored, by name; a repeated one is joined with commas."""
+    pairs = [line.split(": ", 1) for line in lines.decode("latin-1").split("\n") if line]
+    headers = {name: value for name, value in pairs}  # noqa: C416  dict() would not take lists for pairs
+    if len(headers) < len(pairs):
+        for name in headers:
+            headers[name] = ",".join(value for other, value in pairs if other == name)
+    return headers

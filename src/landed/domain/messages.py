@@ -92,7 +92,7 @@ def _hear(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
     callback_ids = heard.callback_ids
     if ids and ids[0] not in callback_ids:
         callback_ids = tuple(sorted(callback_ids + ids)[:CALLBACK_IDS_MAX])
-    return Heard(min(heard.received_at, received_at), callback_ids)
+    return Heard(received_at if received_at < heard.received_at else heard.received_at, callback_ids)
 
 
 def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:

@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 NANOS: Final = 1_000_000_000
-_NANOS_MAX: Final = 2**62  # what fits a bigint, with room to add
+_NANOS_MAX: Final = 10**15  # a million for one message: beyond all reason, and thousands of them fit a bigint
 
 
 def nanos(text: str | None) -> int | None:

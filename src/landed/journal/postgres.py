@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import AsyncConnection
 
-from landed.domain.callbacks import Callback, CallbackRequest
+from landed.domain.callbacks import Callback, CallbackRequest, headers_of
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, Accepted, Backlog, Batch
 from landed.store import partitions
@@ -260,13 +260,3 @@ def _callback(row: Sequence[Any]) -> Callback:
         ),
         verified_by=tuple(verified_by.split(",")) if verified_by else (),
     )
-
-
-def headers_of(lines: bytes) -> dict[str, str]:
-    """Header lines as they are stored, by name; a repeated one is joined with commas."""
-    pairs = [line.split(": ", 1) for line in lines.decode("latin-1").split("\n") if line]
-    headers = {name: value for name, value in pairs}  # noqa: C416  dict() would not take lists for pairs
-    if len(headers) < len(pairs):
-        for name in headers:
-            headers[name] = ",".join(value for other, value in pairs if other == name)
-    return headers

@@ -60,8 +60,7 @@ async def add(
         InputInvalid: names the field. Nothing was kept.
     """
     policies = registry.named(providers, provider).policies
-    if policy is not None and policy not in policies:
-        raise InputInvalid(f"{provider} has no policy {policy!r}; there are: {', '.join(policies)}.", field="policy")
+    policy = policies[0] if policy is None else _valid_policy(provider, policies, policy)
     valid_name(name, "account")
     if not _PROVIDER_ACCOUNT_ID.fullmatch(provider_account_id):
         raise InputInvalid(
@@ -77,7 +76,7 @@ async def add(
         name=name,
         provider=provider,
         provider_account_id=provider_account_id,
-        policy=policy or policies[0],
+        policy=policy,
         tokens=tokens,
         paths=[(PathRole.KEY, _new_key()), *((PathRole.OWN, valid_path(path)) for path in dict.fromkeys(paths))],
     )
@@ -124,6 +123,20 @@ async def expire_token(
 async def rotate_key(pool: Pool, sealer: Sealer, name: str, *, keep_for: timedelta, now: datetime) -> Account:
     """Give the account a new path key; the old one is taken for `keep_for` longer."""
     await accounts.rotate_key(pool, sealer, name, _new_key(), now + keep_for)
+    return await accounts.find(pool, sealer, name, now)
+
+
+async def set_policy(
+    pool: Pool, sealer: Sealer, providers: Mapping[str, Provider], name: str, policy: str, *, now: datetime
+) -> Account:
+    """Be as strict about signatures as that policy of the account's provider says, from the next callback on.
+
+    Raises:
+        InputInvalid: the provider has no such policy. Nothing changed.
+    """
+    account = await accounts.find(pool, sealer, name, now)
+    policies = registry.named(providers, account.provider).policies
+    await accounts.set_policy(pool, name, _valid_policy(account.provider, policies, policy))
     return await accounts.find(pool, sealer, name, now)
 
 
@@ -178,6 +191,12 @@ def valid_path(path: str) -> str:
         if path == reserved or path.startswith(f"{reserved}/"):
             raise InputInvalid(f"{path} cannot be a path of an account: {reserved} is Landed's own.", field="path")
     return path
+
+
+def _valid_policy(provider: str, policies: Sequence[str], policy: str) -> str:
+    if policy not in policies:
+        raise InputInvalid(f"{provider} has no policy {policy!r}; there are: {', '.join(policies)}.", field="policy")
+    return policy
 
 
 def _valid_token(token: str, field: str) -> str:

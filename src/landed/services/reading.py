@@ -13,11 +13,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain.callbacks import headers_of
 from landed.domain.errors import InputInvalid, NotFound
 from landed.domain.numbers import normalise
 from landed.domain.receipts import Channel, Direction
 from landed.domain.statuses import Status
-from landed.journal.postgres import headers_of
 from landed.providers.base import Provider
 from landed.services import cursors, shapes
 from landed.store import callback_queries, message_queries

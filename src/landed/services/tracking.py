@@ -35,12 +35,15 @@ from landed.store.connect import transaction
 from landed.store.messages import Folded, MessageKey
 from landed.store.set_aside import SetAside
 
-#: What one transaction takes on. At 25 thousand a second a batch lasts 0.2 s, which is the most a reader lags.
-BATCH_MAX: Final = 5_000
+#: What one transaction takes on, which is 80 MB while it lasts. The more, the more callbacks of one message meet in it.
+BATCH_MAX: Final = 10_000
 #: A tracker that does not renew for this long has lost its lanes; it renews four times as often.
 LEASE_S: Final = 8.0
 #: Without a wake-up a lane is looked at this often: a NOTIFY may be lost with its connection.
 LOOK_EVERY_S: Final = 1.0
+#: After news it is looked once more soon: writers wake us at most every 20 ms, and what one of them writes in
+#: between, or what an older transaction still hides, comes without a wake-up of its own.
+LOOK_AGAIN_S: Final = 0.03
 #: While the database is away it is asked this often whether it is back.
 AWAY_S: Final = 0.5
 #: Parsing yields to the event loop after this many, about 5 ms.
@@ -130,19 +133,20 @@ class Tracker:
     async def drain(self, held: Sequence[int]) -> int:
         """Lease these lanes and track until nothing is left in them. How many callbacks it was."""
         await lanes.make(self._pool, self._journal.lanes)
-        await lanes.lease(self._pool, self.name, self._journal.lanes, LEASE_S)
+        await lanes.lease(self._pool, self.name, LEASE_S)
         self._held = tuple(held)
         return await self._track_while_any()
 
     async def _keep_leases(self) -> None:
         while True:
-            self._held = tuple(await lanes.lease(self._pool, self.name, self._journal.lanes, LEASE_S))
+            self._held = tuple(await lanes.lease(self._pool, self.name, LEASE_S))
             await asyncio.sleep(LEASE_S / 4)
 
     async def _track_all(self) -> None:
+        woken = False
         while True:
-            await self._track_while_any()
-            await self._journal.wait(LOOK_EVERY_S)
+            tracked = await self._track_while_any()
+            woken = await self._journal.wait(LOOK_AGAIN_S if tracked or woken else LOOK_EVERY_S)
 
     async def _track_while_any(self) -> int:
         """Track batch by batch. The next is read and parsed while the database writes the one before."""
@@ -191,8 +195,8 @@ class Tracker:
                 return False
         except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure):
             return False  # another tracker was quicker: the same again
-        except StoreUnavailable:
-            raise
+        except (StoreUnavailable, psycopg.ProgrammingError):
+            raise  # the second is a schema or a right that is missing, which is no callback's fault
         except Exception as error:
             # One callback that cannot be kept must not hold up the others: smaller bites, down to that one alone.
             self._bite_max = max(1, self._bite_max // 8)

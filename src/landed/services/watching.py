@@ -71,9 +71,8 @@ class Watcher:
 
     async def _ask(self) -> Condition:
         positions = {lane.lane: lane.position for lane in await lanes.all_lanes(self._pool)}
-        backlogs = [
-            await self._journal.backlog(lane, positions.get(lane, BEGINNING)) for lane in range(self._journal.lanes)
-        ]
+        positions = dict.fromkeys(range(self._journal.lanes), BEGINNING) | positions
+        backlogs = [await self._journal.backlog(lane, position) for lane, position in positions.items()]
         oldest = min((backlog.oldest_received_at for backlog in backlogs if backlog.oldest_received_at), default=None)
         set_aside, unknown = await health.oddities(self._pool)
         return Condition(

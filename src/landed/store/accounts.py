@@ -56,6 +56,7 @@ _EXPIRE_KEYS: Final = """
 UPDATE account_paths SET expires_at = least(expires_at, %(expires_at)s)
  WHERE account_id = %(account)s AND role = 'key'
 """
+_SET_POLICY: Final = "UPDATE accounts SET policy = %s WHERE id = %s"
 _DISABLE: Final = "UPDATE accounts SET disabled_at = coalesce(disabled_at, %s) WHERE id = %s"
 _ENABLE: Final = "UPDATE accounts SET disabled_at = NULL WHERE id = %s"
 _ANY_SEALED: Final = "SELECT sealed FROM account_paths ORDER BY id LIMIT 1"
@@ -155,6 +156,11 @@ async def rotate_key(pool: Pool, sealer: Sealer, name: str, key: str, old_expire
     async with _changing(pool, name) as (connection, account_id):
         await connection.execute(_EXPIRE_KEYS, {"account": account_id, "expires_at": old_expires_at})
         await _add_path(connection, sealer, account_id, PathRole.KEY, key)
+
+
+async def set_policy(pool: Pool, name: str, policy: str) -> None:
+    async with _changing(pool, name) as (connection, account_id):
+        await connection.execute(_SET_POLICY, [policy, account_id])
 
 
 async def disable(pool: Pool, name: str, now: datetime) -> None:

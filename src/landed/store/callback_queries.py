@@ -8,10 +8,8 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, literal, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.domain.callbacks import Callback, CallbackRequest
+from landed.domain.callbacks import Callback, CallbackRequest, headers_of
 from landed.domain.words import Word
-from landed.journal.base import BEGINNING
-from landed.journal.postgres import headers_of
 from landed.store import reading
 from landed.store.accounts import Pool
 from landed.store.connect import transaction
@@ -98,8 +96,8 @@ async def positions(engine: AsyncEngine) -> dict[int, str]:
 
 def is_waiting(row: Row[Any], tracked_to: Mapping[int, str]) -> bool:
     """Whether a callback of the journal is still to be tracked: it lies behind the position of its lane."""
-    position = tracked_to.get(row.lane, BEGINNING)
-    if position == BEGINNING:
+    position = tracked_to.get(row.lane)
+    if not position:  # nothing of this lane is tracked yet
         return True
     epoch, xid, number = map(int, position.split(":"))  # as journal/postgres.py writes it
     return bool((row.epoch, int(row.xid), row.id) > (epoch, xid, number))

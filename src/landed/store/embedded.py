@@ -80,7 +80,7 @@ def start(data_directory: Path) -> Embedded:
     Raises:
         StoreUnavailable: it does not start; the message says where its log is.
     """
-    home = _home(data_directory)
+    home = home_of(data_directory)
     with _exclusive(home / "start.lock"):
         # Waits while a keeper is stopping the server for lack of users: it lets go when that is over.
         users_lock = os.open(home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -94,7 +94,7 @@ def start(data_directory: Path) -> Embedded:
 
 def running_url(data_directory: Path) -> str | None:
     """The address of the server if it runs now, without starting or holding it."""
-    home = _home(data_directory)
+    home = home_of(data_directory)
     return _ready_url(home) if _held(home / "keeper.lock") else None
 
 
@@ -107,9 +107,12 @@ def _bring_up(home: Path) -> str:
             if len(keepers) == _KEEPERS_MAX:
                 break
             keepers.append(_start_keeper(home))
-        if (database_url := _ready_url(home)) is not None and _answers(database_url):
+        if (database_url := _ready_url(home)) is None:
+            time.sleep(0.02)
+        elif _answers(database_url):
             return database_url
-        time.sleep(0.02)
+        else:
+            time.sleep(0.2)  # it logs each of our tries
     raise StoreUnavailable(
         f"The embedded PostgreSQL does not start. Its logs: {home / 'keeper.log'}, {home / 'postgres.log'}"
     )
@@ -150,7 +153,7 @@ def url(socket_directory: Path) -> str:
     return f"postgresql://landed@/landed?host={quote(str(socket_directory), safe='')}"
 
 
-def _home(data_directory: Path) -> Path:
+def home_of(data_directory: Path) -> Path:
     """Where the server's files lie: made if missing, the owner's alone."""
     data_directory = data_directory.resolve()
     data_directory.mkdir(parents=True, exist_ok=True)

@@ -40,7 +40,10 @@ INSERT INTO trackers (name, alive_until) VALUES (%(tracker)s, now() + %(lease_s)
     ON CONFLICT (name) DO UPDATE SET alive_until = excluded.alive_until
 """
 _FORGET: Final = "DELETE FROM trackers WHERE alive_until < now() - interval '1 hour' OR name = %s"
-_TRACKERS: Final = "SELECT count(*) FROM trackers WHERE alive_until >= now()"
+# Of all lanes there ever were: where LANDED_LANES was lowered, what is in the others is still tracked.
+_SHARE: Final = """
+SELECT ceil((SELECT count(*) FROM lanes)::float8 / (SELECT count(*) FROM trackers WHERE alive_until >= now()))::int
+"""
 _POSITIONS: Final = "SELECT lane, position FROM lanes WHERE lane = ANY(%s) AND leased_by = %s ORDER BY lane"
 _LOCK: Final = _POSITIONS + " FOR UPDATE"
 _MOVE: Final = """
@@ -55,7 +58,7 @@ async def make(pool: AsyncConnectionPool[AsyncConnection[Any]], lanes: int) -> N
         await connection.execute(_MAKE, [lanes])
 
 
-async def lease(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, lanes: int, lease_s: float) -> list[int]:
+async def lease(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, lease_s: float) -> list[int]:
     """Renew the lanes this tracker holds and take free ones, up to its fair share; give back what is more.
 
     Returns:
@@ -63,10 +66,10 @@ async def lease(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, l
     """
     async with transaction(pool) as connection:
         await connection.execute(_ALIVE, {"tracker": tracker, "lease_s": lease_s})
-        cursor = await connection.execute(_TRACKERS)
+        cursor = await connection.execute(_SHARE)
         row = await cursor.fetchone()
         assert row is not None  # noqa: S101  an aggregate always gives a row
-        share = -(-lanes // row[0])
+        share = row[0]
         cursor = await connection.execute(_RENEW, {"tracker": tracker, "lease_s": lease_s, "share": share})
         held = [lane for (lane,) in await cursor.fetchall()]
         free = {"tracker": tracker, "lease_s": lease_s, "share": share - len(held)}

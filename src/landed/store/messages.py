@@ -56,8 +56,7 @@ def message_id(key: MessageKey) -> UUID:
 _LOCK: Final = """
 SELECT m.id, m.account_id, m.provider_message_id, m.facts, m.dimension_ids, m.submitted_at, m.parts_of, m.units,
        m.cost_nanos, m.latency_ms, m.status, m.final, m.tags
-  FROM (SELECT (key ->> 0)::int, key ->> 1 FROM json_array_elements(%s) AS key)
-    AS wanted (account_id, provider_message_id)
+  FROM unnest(%s::int[], %s::text[]) AS wanted (account_id, provider_message_id)
   JOIN messages m USING (account_id, provider_message_id)
  ORDER BY m.account_id, m.provider_message_id
    FOR UPDATE OF m
@@ -92,7 +91,8 @@ async def lock(connection: AsyncConnection[Any], keys: Sequence[MessageKey]) -> 
     if not keys:
         return {}
     cursor = connection.cursor(binary=True)
-    await cursor.execute(_LOCK, [orjson.dumps(keys, default=tuple).decode()])
+    accounts = "{" + ",".join([str(key.account_id) for key in keys]) + "}"
+    await cursor.execute(_LOCK, [accounts, _array([key.provider_message_id for key in keys])])
     rows = [_Row(*row) for row in await cursor.fetchall()]
     return {MessageKey(row.account_id, row.provider_message_id): row.stored() for row in rows}
 

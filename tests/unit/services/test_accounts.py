@@ -271,6 +271,25 @@ def test_token_of_another_account_is_not_found(database_url: str) -> None:
     run(database_url, story)
 
 
+def test_policy_changes_to_another_of_the_provider_and_to_no_other(database_url: str) -> None:
+    async def story(pool: Pool) -> None:
+        await add(pool, policy="any")
+        await add(pool, "other", policy="any")
+
+        changed = await accounts.set_policy(pool, SEALER, registry.load(), "shop", "v3-only", now=NOW)
+        with pytest.raises(InputInvalid, match="plivo has no policy 'lax'; there are: v3-preferred") as refused:
+            await accounts.set_policy(pool, SEALER, registry.load(), "shop", "lax", now=NOW)
+
+        assert refused.value.field == "policy"
+        assert changed.policy == "v3-only"
+        assert [(account.name, account.policy) for account in await live(pool)] == [
+            ("other", "any"),
+            ("shop", "v3-only"),
+        ]
+
+    run(database_url, story)
+
+
 def test_disabled_account_is_not_live_and_comes_back(database_url: str) -> None:
     async def story(pool: Pool) -> None:
         added = await add(pool)
@@ -306,6 +325,7 @@ def test_every_change_is_told(database_url: str) -> None:
         assert await told(accounts.add_token(pool, SEALER, "shop", "new", role=TokenRole.ACCOUNT, now=NOW))
         assert await told(accounts.expire_token(pool, SEALER, "shop", 1, keep_for=HOUR, now=NOW))
         assert await told(accounts.rotate_key(pool, SEALER, "shop", keep_for=HOUR, now=NOW))
+        assert await told(accounts.set_policy(pool, SEALER, registry.load(), "shop", "v3-only", now=NOW))
         assert await told(accounts.add_path(pool, SEALER, "shop", "/b"))
         assert await told(accounts.remove_path(pool, SEALER, "shop", "/b"))
         assert await told(account_rows.disable(pool, "shop", NOW))

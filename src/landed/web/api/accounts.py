@@ -10,14 +10,14 @@ from landed.services.accounts import path_url
 from landed.services.shapes import AccountList, AccountShape
 from landed.web.api.keys import Permitted, includes
 
-#: Every account with its live paths; tokens are not looked at.
+#: Every account, disabled ones too, with its live paths; tokens are not looked at.
 Accounts: TypeAlias = Callable[[], Awaitable[Sequence[Account]]]
 
 
 def router(accounts: Accounts, public_url: str, readers: Permitted) -> APIRouter:
     routes = APIRouter(prefix="/v1/accounts", tags=["accounts"])
 
-    @routes.get("", summary="List accounts")
+    @routes.get("", summary="List accounts, disabled ones too")
     async def list_accounts(key: Annotated[ApiKey, Depends(readers)]) -> AccountList:
         seen = [account for account in await accounts() if key.account_id in (None, account.id)]
         urls_shown = includes(key, Scope.ADMIN)
