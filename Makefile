@@ -32,7 +32,7 @@ run: $(VENV)/.run ## start Landed with simulated traffic on its own database, an
 	@$(BIN)/landed demo
 
 test: $(VENV)/.dev ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff check .
