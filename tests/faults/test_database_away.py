@@ -16,7 +16,7 @@ from tests.faults.sending import AUTH_TOKEN, PATH, Sender, signed
 #: A commit is given up after 10 s, when a frozen server neither answers nor hangs up.
 NOTICED_S_MAX = 20.0
 #: What a load balancer waits for an answer of a health check.
-HEALTH_S_MAX = 6.0
+HEALTH_S_MAX = 8.0
 BACK_S_MAX = 30.0
 REFUSED = 30
 

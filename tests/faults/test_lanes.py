@@ -15,7 +15,7 @@ from tests.faults.house import until
 
 QUIET, BUSY = 0, 1
 #: It is looked for a free lane four times in a lease.
-TAKEN_OVER_S_MAX = LEASE_S / 4 + 5.0
+TAKEN_OVER_S_MAX = LEASE_S / 4 + 10.0
 
 _ACCOUNT = "INSERT INTO accounts (name, provider, provider_account_id, policy) VALUES ('a', 'plivo', 'MA1', 'any')"
 

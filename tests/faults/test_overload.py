@@ -66,7 +66,7 @@ async def test_beyond_the_limit_callbacks_are_refused_at_once_and_those_that_wai
         with _stalled(landed):
             waiting = _fill(client, random)
             await _until_full(landed)
-            refused = [await _post(client, random) for _ in range(100)]
+            refused = [await _post(client, random) for _ in range(50)]
         kept = await asyncio.gather(*waiting)
 
         assert {answer.status_code for answer, _ in refused} == {503}
