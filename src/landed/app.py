@@ -7,7 +7,6 @@ Each imports what it needs and no more: a worker has no use for a web framework.
 
 import asyncio
 import contextlib
-import gc
 import os
 import socket
 import uuid
@@ -24,6 +23,7 @@ from landed.domain.accounts import Account
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import Journal
 from landed.journal.postgres import PostgresJournal
+from landed.processes import calm_collector
 from landed.providers import registry
 from landed.providers.base import Provider
 from landed.settings import Settings, secret_key
@@ -136,9 +136,7 @@ async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio
         provider_of=known.provider_of,
         refresh=known.load,
     )
-    # Batches are trees of plain values without cycles: walking through them over and over finds nothing.
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    calm_collector()
     async with _opened(pool):
         try:
             async with _running(
