@@ -19,6 +19,7 @@ from benchmarks.report import Figure
 from landed.journal.base import Accepted
 from landed.journal.postgres import PostgresJournal
 from landed.providers.base import Provider
+from landed.processes import calm_collector
 from landed.providers.plivo.provider import Plivo
 from landed.services.tracking import Tracker
 from landed.simulator.items import REFUSED, Item
@@ -53,6 +54,7 @@ async def _measure(session: Session, database_url: str, callbacks: int) -> list[
         while batch := list(islice(accepted, _APPENDED_AT_ONCE)):
             await journal.append(batch)
         session.say(f"{callbacks:,} callbacks wait in the journal")
+        calm_collector()  # as the worker does
         tracker = Tracker(name="benchmark", journal=journal, pool=pool, provider_of=_plivo)
         seconds = await _drain(tracker, callbacks)
     finally:
