@@ -18,8 +18,8 @@ from benchmarks.harness import MeasurementFailed, Session
 from benchmarks.report import Figure
 from landed.journal.base import Accepted
 from landed.journal.postgres import PostgresJournal
-from landed.providers.base import Provider
 from landed.processes import calm_collector
+from landed.providers.base import Provider
 from landed.providers.plivo.provider import Plivo
 from landed.services.tracking import Tracker
 from landed.simulator.items import REFUSED, Item
