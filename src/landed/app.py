@@ -33,6 +33,7 @@ from landed.store.sealing import Sealer
 _log = structlog.get_logger()
 _WEB_CONNECTIONS_MAX: Final = 4
 _WORKER_CONNECTIONS_MAX: Final = 4
+_CANCEL_AGAIN_S: Final = 5.0
 
 
 async def run_web(
@@ -209,9 +210,16 @@ async def _running(**parts: Callable[[], Awaitable[Any]]) -> AsyncIterator[async
         yield died
     finally:
         for task in reversed(tasks.values()):
-            task.cancel()
-            await asyncio.wait([task])
+            await _cancelled(task)
         died.cancel()
+
+
+async def _cancelled(task: asyncio.Future[Any]) -> None:
+    """Cancel it and wait for its end. Python's `wait_for` may lose a cancellation that meets its result (before 3.12),
+    so it is told again."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=_CANCEL_AGAIN_S)
 
 
 async def _until(main: Awaitable[None], died: asyncio.Future[Any]) -> None:
@@ -219,8 +227,7 @@ async def _until(main: Awaitable[None], died: asyncio.Future[Any]) -> None:
     task = asyncio.ensure_future(main)
     await asyncio.wait({task, died}, return_when=asyncio.FIRST_COMPLETED)
     if died.done():
-        task.cancel()
-        await asyncio.wait([task])
+        await _cancelled(task)
         died.result()
     await task
 

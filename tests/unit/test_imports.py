@@ -27,7 +27,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "settings": {"domain"},
     "logs": set(),
     "processes": set(),
-    "app": {"domain", "providers", "store", "journal", "services", "web", "settings", "logs"},
+    "app": {"domain", "providers", "store", "journal", "services", "web", "settings", "logs", "processes"},
     "cli": {
         "domain", "providers", "store", "journal", "services", "simulator", "app", "settings", "logs", "processes",
     },

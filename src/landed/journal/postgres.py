@@ -183,7 +183,8 @@ class PostgresJournal:
         if self._listener is None or self._listener.done():
             self._listener = asyncio.create_task(self._listen(), name="journal-listener")
         try:
-            await asyncio.wait_for(self._appended.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._appended.wait()
         except TimeoutError:
             return False
         self._appended.clear()
