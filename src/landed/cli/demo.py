@@ -266,7 +266,7 @@ class _Picture:
         """Wait until all that was acknowledged is tracked."""
         for _ in range(100):
             await self.look()
-            if sum(self.counts.values()) >= self.ledger.summary().messages:
+            if self._is_as_told():
                 return
             await asyncio.sleep(0.1)
 
@@ -299,10 +299,14 @@ class _Picture:
             f" Landed counts {sum(self.counts.values()):,} messages, {self.counts.get('delivered', 0):,} delivered"
         )
 
+    def _is_as_told(self) -> bool:
+        counted = {status: count for status, count in self.counts.items() if count}
+        return counted == dict(self.ledger.summary().by_status)
+
     def conclude(self) -> None:
         told = self.ledger.summary()
         counted = {status: count for status, count in self.counts.items() if count}
-        if counted == dict(told.by_status):
+        if self._is_as_told():
             say(f"Every message that was told of is counted, once, where it ended: {told.messages:,} of them.")
         else:
             say(f"Landed counts {counted}, and {dict(told.by_status)} were told.")
