@@ -789,7 +789,7 @@ async def test_a_tracker_that_lost_its_lease_while_it_was_parsing_writes_nothing
     before = len(desk.pools)
 
     assert await slow.drain(range(LANES)) == 0
-    assert slow.tally.messages == 0
+    assert slow.tally.changed == 0
     assert len(desk.pools) == before
     assert {row["facts_count"] for row in await desk.messages(account)} == {1}
     assert await recount(desk.connection) == []
@@ -802,7 +802,7 @@ async def test_a_tracker_whose_lane_was_moved_on_by_another_takes_it_from_there(
     slow = await desk.tracker("one", journal=Interrupting(desk.journal, lambda: quick.drain(range(LANES))))
 
     assert await slow.drain(range(LANES)) == 0
-    assert quick.tally.messages == 20
+    assert quick.tally.changed == 20
     assert await recount(desk.connection) == []
 
 

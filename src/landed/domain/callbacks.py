@@ -15,7 +15,8 @@ class CallbackRequest:
 
     `url` is the public URL the provider called, query included, built from the configured public
     URL and never from the Host header. Header names are lower case; a repeated header is joined
-    with commas. `kind` and `our_id` come from the long form of the path, if it was used.
+    with commas. `kind` and `our_id` come from the long form of the path, if it was used. `client_address`
+    is who called, as far as it is known at the door; it is not kept.
     """
 
     method: str
@@ -24,6 +25,7 @@ class CallbackRequest:
     body: bytes = b""
     kind: str | None = None
     our_id: str | None = None
+    client_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

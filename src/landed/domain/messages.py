@@ -10,24 +10,16 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from landed.domain.countries import country_of, country_of_mcc
-from landed.domain.receipts import Channel, Direction, Receipt, Telling
+from landed.domain.facts import Heard, hear
+from landed.domain.receipts import Channel, Content, Direction, Receipt, Telling
 from landed.domain.statuses import FINAL, OUTCOME, RANK, Status
 
 #: A provider tells a message 3 to 10 times. Beyond this only the weightiest facts are kept, so that no
 #: message can grow without bound; the weightiest of a union do not depend on the order either.
 FACTS_MAX: Final = 200
-#: How many callback ids are kept for one fact: retries come 3 (Plivo) to 12 (Routee) times.
-CALLBACK_IDS_MAX: Final = 32
 #: A provider's time further than this ahead of our own is a broken clock, and is not used.
 CLOCK_AHEAD_MAX: Final = timedelta(hours=24)
 _CLOCK_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
-
-
-class Heard(NamedTuple):
-    """How often and when a fact was told: the earliest time, and by which callbacks."""
-
-    received_at: datetime
-    callback_ids: tuple[int, ...]
 
 
 Facts = Mapping[Receipt, Heard]
@@ -72,27 +64,17 @@ class Message(NamedTuple):  # not a dataclass, for the same reason as Receipt
     latency_ms: int | None  #: submission to delivery, both on the clock that `latency_clock` names
     latency_clock: str | None  #: "provider" or "ours"
     unknown_statuses: tuple[str, ...]  #: words of the provider that have no mapping
+    content: Content | None  #: of an inbound message
 
 
-def fold(facts: Facts, told: Iterable[Telling]) -> Message:
+def fold(facts: Facts, told: Iterable[Telling[Receipt]]) -> Message:
     """The message that is known after hearing `told` on top of `facts`; one of them must not be empty."""
-    known = dict(facts)
-    for receipt, received_at, callback_id in told:
-        heard = known.get(receipt)
-        ids = () if callback_id is None else (callback_id,)
-        known[receipt] = Heard(received_at, ids) if heard is None else _hear(heard, received_at, ids)
+    known = hear(facts, told)
     ordered = _heaviest_first(known)
     if len(ordered) > FACTS_MAX:
         ordered = ordered[:FACTS_MAX]
         known = {receipt: known[receipt] for receipt in ordered}
     return _derive(known, ordered)
-
-
-def _hear(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
-    callback_ids = heard.callback_ids
-    if ids and ids[0] not in callback_ids:
-        callback_ids = tuple(sorted(callback_ids + ids)[:CALLBACK_IDS_MAX])
-    return Heard(received_at if received_at < heard.received_at else heard.received_at, callback_ids)
 
 
 def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
@@ -169,6 +151,7 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
         latency_ms=times.latency_ms,
         latency_clock=times.latency_clock,
         unknown_statuses=tuple(sorted(unknown)) if unknown else (),
+        content=winner.content,
     )
 
 

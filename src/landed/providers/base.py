@@ -10,7 +10,7 @@ from typing import Protocol
 
 from landed.domain.callbacks import CallbackRequest
 from landed.domain.meanings import Meaning
-from landed.domain.receipts import Receipt
+from landed.domain.receipts import AnyReceipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -59,8 +59,8 @@ class Provider(Protocol):
         """
         ...
 
-    def parse(self, request: CallbackRequest) -> list[Receipt]:
-        """The facts in a callback.
+    def parse(self, request: CallbackRequest) -> Sequence[AnyReceipt]:
+        """The facts in a callback, which it is told apart by its content.
 
         Raises:
             CallbackNotUnderstood: it names nothing we can track; the message says what is missing.

@@ -8,8 +8,8 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from landed.domain import money
+from landed.domain.facts import Heard
 from landed.domain.meanings import Meaning
-from landed.domain.messages import Heard
 from landed.domain.networks import network_name
 from landed.domain.receipts import Receipt, Source
 from landed.domain.statuses import FINAL, RANK, Status

@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 import psycopg
@@ -20,19 +19,16 @@ import structlog
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from landed.domain import counters, events
 from landed.domain.callbacks import Callback
 from landed.domain.errors import LandedError, StoreUnavailable
-from landed.domain.messages import Message, fold
-from landed.domain.receipts import Telling
+from landed.domain.receipts import AnyReceipt, Receipt, Telling
 from landed.journal.base import Journal
 from landed.providers.base import Provider
-from landed.store import counters as counter_rows
+from landed.services.keeping.base import Keeper, Kept, Told
+from landed.services.keeping.messages import MessageKeeper
 from landed.store import events as event_rows
 from landed.store import lanes, nonces, set_aside, unknown_statuses
-from landed.store import messages as message_rows
 from landed.store.connect import transaction
-from landed.store.messages import Folded, MessageKey
 from landed.store.set_aside import SetAside
 
 #: What one transaction takes on, which is 80 MB while it lasts. The more, the more callbacks of one message meet in it.
@@ -62,7 +58,7 @@ class ProviderOf(Protocol):
 class Parsed:
     """What a batch says, before state is asked."""
 
-    tellings: Mapping[MessageKey, list[Telling]]
+    told: Mapping[type[AnyReceipt], list[Told]]  #: by kind of receipt
     faults: Sequence[SetAside]
     nonces: Sequence[tuple[nonces.Seen, Callback]]
 
@@ -81,7 +77,7 @@ class Tally:
     """What happened, for metrics."""
 
     callbacks: int = 0
-    messages: int = 0
+    changed: int = 0  #: messages, sessions and so on that changed
     set_aside: int = 0
     unknown_statuses: int = 0
 
@@ -108,7 +104,8 @@ class Tracker:
         self._refresh = refresh
         self._clock = clock
         self._batch_max = batch_max
-        self._dimension_ids = counter_rows.DimensionIds()
+        self._keepers = _keepers(pool)
+        self._kinds = frozenset(kind for kind, _ in self._keepers)
         self._bite_max = batch_max
         self._held: tuple[int, ...] = ()
 
@@ -230,7 +227,7 @@ class Tracker:
                 return await self.replay(callbacks[:half]) + await self.replay(callbacks[half:])
 
     async def _parse(self, callbacks: Sequence[Callback]) -> Parsed:
-        tellings: dict[MessageKey, list[Telling]] = {}
+        told: dict[type[AnyReceipt], list[Told]] = {}
         faults: list[SetAside] = []
         uses: list[tuple[nonces.Seen, Callback]] = []
         strangers: set[int] = set()
@@ -246,10 +243,9 @@ class Tracker:
                 faults.append(_fault(callback, "account_unknown", "The account it came for is gone."))
                 continue
             try:
-                told = [
-                    (MessageKey(callback.account_id, receipt.provider_message_id), receipt)
-                    for receipt in provider.parse(callback.request)
-                ]
+                receipts = provider.parse(callback.request)
+                if not self._kinds.issuperset(map(type, receipts)):
+                    raise TypeError("a receipt that nobody keeps")
             except LandedError as error:
                 faults.append(_fault(callback, error.code, str(error)))
                 continue
@@ -257,14 +253,15 @@ class Tracker:
                 _log.error("parse_failed", callback=callback.id, provider=provider.name, error=type(error).__name__)
                 faults.append(_fault(callback, "callback_not_trackable", f"{type(error).__name__}: parsing it failed."))
                 continue
-            for key, receipt in told:
-                tellings.setdefault(key, []).append(Telling(receipt, callback.received_at, callback.id))
+            for receipt in receipts:
+                telling = Telling(receipt, callback.received_at, callback.id)
+                told.setdefault(type(receipt), []).append(Told(callback.account_id, telling))
             # Also where another signature covers the body: whoever captured it may leave that one out.
             if not provider.headers_without_body.isdisjoint(callback.verified_by):
                 nonce = provider.nonce(callback.request.headers)
                 if nonce:
                     uses.append((_use(callback, nonce), callback))
-        return Parsed(tellings, faults, uses)
+        return Parsed(told, faults, uses)
 
     async def _write(
         self, parsed: Parsed, before: Mapping[int, str], after: Mapping[int, str], callbacks: Sequence[Callback]
@@ -282,48 +279,37 @@ class Tracker:
                 return None
             reused = await nonces.reused(connection, [use for use, _ in parsed.nonces], now)
             faults = [*parsed.faults]
-            tellings = parsed.tellings
+            told = parsed.told
             forged = {callback.id: callback for use, callback in parsed.nonces if use in reused}
             if not before:  # the ledger forgets, but what was found to be a forgery stays one
                 known = await set_aside.among(connection, [callback.id for callback in callbacks], _REUSED)
                 forged |= {callback.id: callback for callback in callbacks if callback.id in known}
             if forged:
                 faults += [_fault(callback, _REUSED, _NONCE_REUSED) for callback in forged.values()]
-                tellings = _without(tellings, forged.keys())
-            async with self._pool.connection() as outside:
-                moved = await _fold_all(connection, tellings, now, _Counting(outside, self._dimension_ids))
-            deltas = counters.Deltas()
-            news: list[events.Event] = []
-            unknown: dict[tuple[int, str], tuple[int, int | None]] = {}
-            for folded in moved:
-                stored, message = folded.stored, folded.message
-                deltas.move(stored.contribution if stored else None, folded.contribution)
-                event = events.of_message(
-                    folded.key.account_id,
-                    str(folded.id),
-                    stored.status if stored else None,
-                    message,
-                    stored.final if stored else False,
-                )
-                if event is not None:
-                    news.append(event)
-                if message.unknown_statuses:
-                    _count_unknown(unknown, folded)
-            await event_rows.record(connection, news, now)
-            await unknown_statuses.add(connection, unknown, now)
+                told = _without(told, forged.keys())
+            kept = Kept()
+            for kind, keeper in self._keepers:
+                if kind in told:
+                    kept.add(await keeper.keep(connection, told[kind], now))
+            await event_rows.record(connection, kept.events, now)
+            await unknown_statuses.add(connection, kept.unknown, kept.unknown_in, now)
             await set_aside.keep(connection, faults)
             if not before:
                 failed = {fault.callback_id for fault in faults}
                 await set_aside.take_out(
                     connection, [callback.id for callback in callbacks if callback.id not in failed]
                 )
-            await counter_rows.add(connection, deltas, now)
             await lanes.move(connection, after)
         self.tally.callbacks += len(callbacks)
-        self.tally.messages += len(moved)
+        self.tally.changed += kept.changed
         self.tally.set_aside += len(faults)
-        self.tally.unknown_statuses += sum(facts for facts, _ in unknown.values())
+        self.tally.unknown_statuses += kept.unknown.total()
         return len(faults)
+
+
+def _keepers(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> Sequence[tuple[type[AnyReceipt], Keeper]]:
+    """Who keeps which kind of receipts, in the order they write: it is one for all trackers."""
+    return [(Receipt, MessageKeeper(pool))]
 
 
 async def _abandon(task: asyncio.Task[_Bite]) -> None:
@@ -338,55 +324,6 @@ _REUSED: Final = "nonce_reused"
 _NONCE_REUSED: Final = (
     "Its nonce was used before with other content. Plivo's V2 signature does not cover the body, so this is a forgery."
 )
-
-
-class _Counting(NamedTuple):
-    """What is needed to say where a message is counted. Dimensions are made outside the transaction that counts:
-    they are remembered, so they have to stay even where it fails."""
-
-    outside: AsyncConnection[Any]
-    ids: counter_rows.DimensionIds
-
-    async def contributions(
-        self, messages: Sequence[tuple[MessageKey, Message, tuple[str, ...]]]
-    ) -> list[counters.Contribution]:
-        wanted = [counters.dimensions(key.account_id, message, tags) for key, message, tags in messages]
-        ids = await self.ids.find(self.outside, set(chain.from_iterable(wanted)))
-        return [
-            counters.contribution(message, tuple([ids[dimensions] for dimensions in each]))
-            for each, (_, message, _) in zip(wanted, messages, strict=True)
-        ]
-
-
-async def _fold_all(
-    connection: AsyncConnection[Any], tellings: Mapping[MessageKey, list[Telling]], now: datetime, counting: _Counting
-) -> list[Folded]:
-    """Fold what was told into the rows there are, and make those that are missing. Gives the messages that changed."""
-    moved: list[Folded] = []
-    waiting = sorted(tellings)
-    while waiting:
-        stored = await message_rows.lock(connection, waiting)
-        known = [(key, row, fold(row.facts, tellings[key])) for key, row in stored.items()]
-        changed = [(key, row, message) for key, row, message in known if message.facts != row.facts]
-        fresh = [(key, fold({}, tellings[key])) for key in waiting if key not in stored]
-        contributions = await counting.contributions(
-            [(key, message, row.tags) for key, row, message in changed] + [(key, message, ()) for key, message in fresh]
-        )
-        updates = [
-            Folded(row.id, key, row, message, counted)
-            for (key, row, message), counted in zip(changed, contributions, strict=False)
-        ]
-        inserts = [
-            Folded(message_rows.message_id(key), key, None, message, counted)
-            for (key, message), counted in zip(fresh, contributions[len(changed) :], strict=True)
-        ]
-        await message_rows.update(connection, updates, now)
-        inserted = await message_rows.insert(connection, inserts, now)
-        moved += updates
-        moved += [folded for folded in inserts if folded.key in inserted]
-        # Another tracker made the others between our look and our insert: their rows are there now.
-        waiting = [folded.key for folded in inserts if folded.key not in inserted]
-    return moved
 
 
 def _fault(callback: Callback, reason: str, detail: str) -> SetAside:
@@ -418,18 +355,9 @@ def _monday(day: date) -> date:
 
 
 def _without(
-    tellings: Mapping[MessageKey, list[Telling]], callback_ids: Collection[int | None]
-) -> dict[MessageKey, list[Telling]]:
+    told: Mapping[type[AnyReceipt], list[Told]], callback_ids: Collection[int | None]
+) -> dict[type[AnyReceipt], list[Told]]:
     left = {
-        key: [telling for telling in told if telling.callback_id not in callback_ids] for key, told in tellings.items()
+        kind: [each for each in all_ if each.telling.callback_id not in callback_ids] for kind, all_ in told.items()
     }
-    return {key: told for key, told in left.items() if told}
-
-
-def _count_unknown(unknown: dict[tuple[int, str], tuple[int, int | None]], folded: Folded) -> None:
-    """Count the facts that are new and use a word without a mapping."""
-    for receipt, heard in folded.message.facts.items():
-        if receipt.status is None and (folded.stored is None or receipt not in folded.stored.facts):
-            key = (folded.key.account_id, receipt.provider_status)
-            facts, _ = unknown.get(key, (0, None))
-            unknown[key] = (facts + 1, heard.callback_ids[-1] if heard.callback_ids else None)
+    return {kind: each for kind, each in left.items() if each}

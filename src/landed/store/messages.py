@@ -12,18 +12,20 @@ from psycopg import AsyncConnection
 
 from landed.domain import latency
 from landed.domain.counters import Contribution, minute_of
-from landed.domain.messages import Facts, Heard, Message
-from landed.domain.receipts import Channel, Direction, PartOf, Receipt, Source
+from landed.domain.facts import Heard
+from landed.domain.messages import Facts, Message
+from landed.domain.receipts import Channel, Content, Direction, Intent, Media, PartOf, Receipt, Source
 from landed.domain.statuses import Status
 
 _NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000001")
 
 
 class MessageKey(NamedTuple):
-    """How a provider's receipt finds its message."""
+    """How a provider's receipt finds its message: no inbound message is ever taken for one we sent."""
 
     account_id: int
     provider_message_id: str
+    direction: str
 
 
 class Stored(NamedTuple):
@@ -49,24 +51,25 @@ class Folded(NamedTuple):
 
 def message_id(key: MessageKey) -> UUID:
     """Our id of a message that was first seen by a callback: the same one whoever sees it first."""
-    return uuid5(_NAMESPACE, f"{key.account_id}:{key.provider_message_id}")
+    name = f"{key.account_id}:{key.provider_message_id}"
+    return uuid5(_NAMESPACE, name if key.direction == Direction.OUTBOUND else f"{name}:{key.direction}")
 
 
 # In the order of the key: two trackers that lock the same messages must not each wait for the other.
 _LOCK: Final = """
-SELECT m.id, m.account_id, m.provider_message_id, m.facts, m.dimension_ids, m.submitted_at, m.parts_of, m.units,
-       m.cost_nanos, m.latency_ms, m.status, m.final, m.tags
-  FROM unnest(%s::int[], %s::text[]) AS wanted (account_id, provider_message_id)
-  JOIN messages m USING (account_id, provider_message_id)
- ORDER BY m.account_id, m.provider_message_id
+SELECT m.id, m.account_id, m.provider_message_id, m.direction, m.facts, m.dimension_ids, m.submitted_at, m.parts_of,
+       m.units, m.cost_nanos, m.latency_ms, m.status, m.final, m.tags
+  FROM unnest(%s::int[], %s::text[], %s::text[]) AS wanted (account_id, provider_message_id, direction)
+  JOIN messages m USING (account_id, provider_message_id, direction)
+ ORDER BY m.account_id, m.provider_message_id, m.direction
    FOR UPDATE OF m
 """
 
 _COLUMNS: Final = (
     "direction", "channel", "sender", "recipient", "country", "mcc", "mnc", "status", "provider_status", "final",
     "contradictory", "error_code", "parts", "parts_of", "units", "cost_nanos", "currency", "submitted_at", "queued_at",
-    "sent_at", "delivered_at", "final_at", "latency_ms", "latency_clock", "unknown_statuses", "facts", "facts_count",
-    "dimension_ids", "updated_at",
+    "sent_at", "delivered_at", "final_at", "latency_ms", "latency_clock", "unknown_statuses", "content", "facts",
+    "facts_count", "dimension_ids", "updated_at",
 )  # fmt: skip
 
 # Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON.
@@ -75,9 +78,9 @@ _COPY: Final = (
     f"COPY staged_messages (id, account_id, provider_message_id, created_at, tags, {', '.join(_COLUMNS)}) FROM STDIN"
 )
 _INSERT: Final = """
-INSERT INTO messages SELECT * FROM staged_messages ORDER BY account_id, provider_message_id
-    ON CONFLICT (account_id, provider_message_id) DO NOTHING
-RETURNING account_id, provider_message_id
+INSERT INTO messages SELECT * FROM staged_messages ORDER BY account_id, provider_message_id, direction
+    ON CONFLICT (account_id, provider_message_id, direction) DO NOTHING
+RETURNING account_id, provider_message_id, direction
 """
 _UPDATE: Final = f"""
 UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
@@ -92,9 +95,10 @@ async def lock(connection: AsyncConnection[Any], keys: Sequence[MessageKey]) -> 
         return {}
     cursor = connection.cursor(binary=True)
     accounts = "{" + ",".join([str(key.account_id) for key in keys]) + "}"
-    await cursor.execute(_LOCK, [accounts, _array([key.provider_message_id for key in keys])])
+    directions = "{" + ",".join([key.direction for key in keys]) + "}"
+    await cursor.execute(_LOCK, [accounts, _array([key.provider_message_id for key in keys]), directions])
     rows = [_Row(*row) for row in await cursor.fetchall()]
-    return {MessageKey(row.account_id, row.provider_message_id): row.stored() for row in rows}
+    return {MessageKey(row.account_id, row.provider_message_id, row.direction): row.stored() for row in rows}
 
 
 async def insert(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> set[MessageKey]:
@@ -132,6 +136,7 @@ class _Row(NamedTuple):
     id: UUID
     account_id: int
     provider_message_id: str
+    direction: str
     facts: str
     dimension_ids: list[int]
     submitted_at: datetime
@@ -196,6 +201,7 @@ def _line(folded: Folded, now: str) -> str:
         message.latency_ms,
         message.latency_clock,
         _escaped(_array(unknown)) if unknown else "{}",
+        _escaped(orjson.dumps(message.content, default=_content_to_json).decode()) if message.content else None,
         _escaped(orjson.dumps(facts_to_json(message.facts), default=tuple, option=orjson.OPT_UTC_Z).decode()),
         len(message.facts),
         "{" + ",".join(map(str, contribution.dimension_ids)) + "}",
@@ -219,14 +225,21 @@ def _array(texts: Iterable[str]) -> str:
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
+def _content_to_json(content: Content | Media) -> dict[str, Any]:
+    return content._asdict()
+
+
 # --- the set of facts as JSON ---------------------------------------------------------------------------------
 # A list per fact: when and by which callbacks it was heard, then the fields of Receipt in their order, but for the
-# message's own id.
+# message's own id, and for the content where there is none.
 
 
 def facts_to_json(facts: Facts) -> list[tuple[Any, ...]]:
     """Earliest heard first. Times are left as they are: orjson writes them."""
-    return [(*heard, *receipt[1:]) for receipt, heard in sorted(facts.items(), key=_HEARD)]
+    return [
+        (*heard, *receipt[1:]) if receipt.content else (*heard, *receipt[1:-1])
+        for receipt, heard in sorted(facts.items(), key=_HEARD)
+    ]
 
 
 def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) -> dict[Receipt, Heard]:
@@ -236,7 +249,7 @@ def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) ->
     for fact in facts:
         received_at, callback_ids, word, status, source, part, direction, channel = fact[:8]
         sender, recipient, mcc, mnc, error_code, units, cost_nanos, currency, sequence = fact[8:17]
-        submitted_at, queued_at, sent_at, final_at, our_id, extra = fact[17:]
+        submitted_at, queued_at, sent_at, final_at, our_id, extra, *content = fact[17:]
         receipt = Receipt(
             provider_message_id,
             word,
@@ -260,9 +273,16 @@ def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) ->
             None if final_at is None else moment(final_at),
             our_id,
             tuple(map(tuple, extra)),
+            _content_from_json(*content[0]) if content else None,
         )
         known[receipt] = Heard(moment(received_at), tuple(callback_ids))
     return known
+
+
+def _content_from_json(
+    text: str | None, media: Sequence[Sequence[Any]], intent: str | None, content_type: str | None
+) -> Content:
+    return Content(text, tuple(Media(*each) for each in media), Intent(intent) if intent else None, content_type)
 
 
 _HEARD: Final = itemgetter(1)

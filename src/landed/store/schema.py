@@ -67,6 +67,13 @@ accounts = Table(
     Column("policy", Text, nullable=False, comment="how strict to be about signatures: the provider's own words"),
     _at("created_at", default=True),
     _at("disabled_at", nullable=True),
+    Column(
+        "allowed_addresses",
+        ARRAY(Text),
+        nullable=False,
+        server_default="{}",
+        comment="networks and host names that callbacks may come from; empty: anywhere",
+    ),
 )
 
 account_tokens = Table(
@@ -74,7 +81,12 @@ account_tokens = Table(
     metadata,
     Column("id", Integer, Identity(), primary_key=True),
     Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("role", Text, nullable=False, comment="account, or main: the token of the main account above it"),
+    Column(
+        "role",
+        Text,
+        nullable=False,
+        comment="account; main: the token of the main account above it; basic: user:password of callbacks",
+    ),
     Column("sealed", LargeBinary, nullable=False, comment="encrypted with the secret key"),
     _at("created_at", default=True),
     _at("expires_at", nullable=True),
@@ -234,8 +246,15 @@ messages = Table(
     Column("facts_count", Integer, nullable=False),
     _at("created_at", default=True),
     _at("updated_at", default=True),
-    UniqueConstraint("account_id", "provider_message_id"),
+    Column("content", JSONB(none_as_null=True), comment="of an inbound message: text, media, intent"),
+    UniqueConstraint("account_id", "provider_message_id", "direction"),
     Index("ix_messages_submitted_at_id", "submitted_at", "id"),
+    Index(
+        "ix_messages_inbound_submitted_at_id",
+        "submitted_at",
+        "id",
+        postgresql_where=text("direction = 'inbound'"),
+    ),
     Index("ix_messages_recipient_submitted_at", "recipient", "submitted_at"),
     Index(
         "ix_messages_error_code_submitted_at",
@@ -244,6 +263,136 @@ messages = Table(
         postgresql_where=text("error_code IS NOT NULL"),
     ),
     postgresql_with={"fillfactor": "70"},
+)
+
+opt_outs = Table(
+    "opt_outs",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("sender", Text, nullable=False, comment="our number or name: what the person does not want to hear from"),
+    Column("recipient", Text, nullable=False, comment="the person's number"),
+    Column("opted_out", Boolean, nullable=False, comment="false: opted in again"),
+    _at("changed_at"),
+    Column("keyword", Text, comment="the word that was recognised"),
+    Column("source", Text, nullable=False, comment="how we know: keyword, provider, error_code or manual"),
+    Column("message_id", UUID, comment="the message that said so"),
+    Column("facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"),
+    _at("created_at", default=True),
+    _at("updated_at", default=True),
+    UniqueConstraint("account_id", "sender", "recipient"),
+    Index("ix_opt_outs_recipient", "recipient"),
+    Index("ix_opt_outs_changed_at_id", "changed_at", "id"),
+    comment="who does not want to hear from which of our numbers",
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("provider_session_id", Text, nullable=False),
+    Column("our_id", Text, comment="our id in the callback's path"),
+    Column("recipient", Text),
+    Column("country", Text),
+    Column("mcc", Text),
+    Column("mnc", Text),
+    Column("channel", Text, comment="of the first attempt"),
+    Column("status", Text, nullable=False),
+    Column("provider_status", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("contradictory", Boolean, nullable=False),
+    Column("error_code", Text, comment="of the last attempt that has one"),
+    Column("attempts", JSONB, nullable=False),
+    Column("cost_nanos", BigInteger),
+    Column("currency", Text),
+    _at("started_at"),
+    _at("delivered_at", nullable=True),
+    _at("verified_at", nullable=True),
+    _at("final_at", nullable=True),
+    Column("time_to_verify_ms", BigInteger),
+    Column("time_to_verify_clock", Text),
+    Column("unknown_statuses", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"),
+    _at("created_at", default=True),
+    _at("updated_at", default=True),
+    UniqueConstraint("account_id", "provider_session_id"),
+    Index("ix_sessions_started_at_id", "started_at", "id"),
+    Index("ix_sessions_recipient_started_at", "recipient", "started_at"),
+    Index("ix_sessions_our_id", "our_id", postgresql_where=text("our_id IS NOT NULL")),
+    comment="verify sessions",
+)
+
+
+def _registrations(name: str, *columns: Column[Any] | UniqueConstraint, comment: str) -> Table:
+    """Brands, campaigns and number links: what they are, where they stand and since when."""
+    return Table(
+        name,
+        metadata,
+        Column("id", UUID, primary_key=True),
+        Column("account_id", ForeignKey("accounts.id"), nullable=False),
+        *columns,
+        Column("our_ids", ARRAY(Text), nullable=False, server_default="{}", comment="our ids in callback paths"),
+        Column("status", Text, nullable=False),
+        Column("provider_status", Text, nullable=False),
+        Column("final", Boolean, nullable=False),
+        _at("status_since"),
+        Column("reason", Text),
+        Column("error_code", Text),
+        Column("history", JSONB, nullable=False),
+        Column("unknown_statuses", ARRAY(Text), nullable=False, server_default="{}"),
+        Column(
+            "facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"
+        ),
+        _at("first_heard_at"),
+        _at("created_at", default=True),
+        _at("updated_at", default=True),
+        Index(f"ix_{name}_first_heard_at_id", "first_heard_at", "id"),
+        comment=comment,
+    )
+
+
+brands = _registrations(
+    "brands",
+    Column("provider_brand_id", Text, comment="null while only our id is known"),
+    UniqueConstraint("account_id", "provider_brand_id"),
+    comment="10DLC brands",
+)
+campaigns = _registrations(
+    "campaigns",
+    Column("provider_campaign_id", Text, comment="null while only our id is known"),
+    Column("provider_brand_id", Text),
+    UniqueConstraint("account_id", "provider_campaign_id"),
+    comment="10DLC campaigns",
+)
+number_links = _registrations(
+    "number_links",
+    Column("number", Text, comment="null while only our id is known"),
+    Column("provider_campaign_id", Text, comment="the campaign it is linked to, or was last to be linked to"),
+    UniqueConstraint("account_id", "number"),
+    comment="numbers, and the 10DLC campaign each is linked to",
+)
+
+broadcasts = Table(
+    "broadcasts",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("provider_broadcast_id", Text, nullable=False),
+    Column("our_id", Text),
+    Column("name", Text),
+    Column("provider_status", Text, nullable=False),
+    Column("final", Boolean, nullable=False),
+    Column("recipients", Integer),
+    Column("counts", JSONB, nullable=False, comment="messages by status"),
+    Column("facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"),
+    _at("first_heard_at"),
+    _at("last_heard_at"),
+    _at("created_at", default=True),
+    _at("updated_at", default=True),
+    UniqueConstraint("account_id", "provider_broadcast_id"),
+    Index("ix_broadcasts_first_heard_at_id", "first_heard_at", "id"),
+    comment="sendings to many that a provider reports on as a whole",
 )
 
 unknown_statuses = Table(
@@ -339,3 +488,33 @@ def _counters(resolution: str, **options: Any) -> tuple[Table, Table]:
 counters_minute, latencies_minute = _counters("minute", postgresql_partition_by="RANGE (bucket_at)")
 counters_hour, latencies_hour = _counters("hour")
 counters_day, latencies_day = _counters("day")
+
+
+def _session_counters(resolution: str, **options: Any) -> Table:
+    """The funnel of verify sessions by start, and their attempts by channel, in buckets of one length."""
+    return Table(
+        f"session_counters_{resolution}",
+        metadata,
+        _at("bucket_at"),
+        Column("account_id", Integer, nullable=False),
+        Column("country", Text, nullable=False),
+        Column("mcc", Text, nullable=False),
+        Column("mnc", Text, nullable=False),
+        Column("channel", Text, nullable=False, comment="of a session: that of its first attempt"),
+        Column("started", BigInteger, nullable=False),
+        Column("sent", BigInteger, nullable=False, comment="sessions of which an attempt was sent"),
+        Column("delivered", BigInteger, nullable=False, comment="sessions of which an attempt was delivered"),
+        Column("verified", BigInteger, nullable=False),
+        Column("expired", BigInteger, nullable=False),
+        Column("ended", BigInteger, nullable=False, comment="failed or cancelled"),
+        Column("attempts", BigInteger, nullable=False),
+        Column("attempts_sent", BigInteger, nullable=False),
+        Column("attempts_delivered", BigInteger, nullable=False),
+        Column("histogram", LargeBinary, nullable=False, comment="time to verify, as domain/latency.py packs it"),
+        PrimaryKeyConstraint("account_id", "bucket_at", "country", "mcc", "mnc", "channel"),
+        **options,
+    )
+
+
+session_counters_hour = _session_counters("hour")
+session_counters_day = _session_counters("day")

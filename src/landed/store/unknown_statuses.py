@@ -16,12 +16,12 @@ SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::time
 
 
 async def add(
-    connection: AsyncConnection[Any], seen: Mapping[tuple[int, str], tuple[int, int | None]], now: datetime
+    connection: AsyncConnection[Any],
+    seen: Mapping[tuple[int, str], int],
+    seen_in: Mapping[tuple[int, str], int | None],
+    now: datetime,
 ) -> None:
-    """`seen` maps account and word to how many new facts use it and the last callback that did."""
+    """`seen` maps account and word to how many new facts use it, `seen_in` to the last callback that did."""
     if seen:
-        rows = [
-            (account_id, word, facts, callback_id, now)
-            for (account_id, word), (facts, callback_id) in sorted(seen.items())
-        ]
+        rows = [(*key, facts, seen_in.get(key), now) for key, facts in sorted(seen.items())]
         await connection.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])

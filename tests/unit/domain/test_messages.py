@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landed.domain.messages import CALLBACK_IDS_MAX, FACTS_MAX, Message, fold
+from landed.domain.facts import CALLBACK_IDS_MAX
+from landed.domain.messages import FACTS_MAX, Message, fold
 from landed.domain.receipts import Channel, Direction, PartOf, Receipt, Source, Telling
 from landed.domain.statuses import FINAL, Status
 
@@ -25,7 +26,7 @@ def part(status: Status | None, number: int, of: int = 3, **fields: Any) -> Rece
     return receipt(status, part=PartOf(f"p{number}", number, of), **fields)
 
 
-def told(*receipts: Receipt, start: datetime = START) -> list[Telling]:
+def told(*receipts: Receipt, start: datetime = START) -> list[Telling[Receipt]]:
     """Each a second after the one before, by callbacks 1, 2, 3, …"""
     return [Telling(each, start + timedelta(seconds=number), number + 1) for number, each in enumerate(receipts)]
 
@@ -74,7 +75,7 @@ TELLINGS = st.builds(
 )
 
 
-def told_in_batches(tellings: Sequence[Telling], sizes: Sequence[int]) -> Message:
+def told_in_batches(tellings: Sequence[Telling[Receipt]], sizes: Sequence[int]) -> Message:
     """Fold as many at once as `sizes` says, then the rest, each time on top of what is known."""
     message = None
     start = 0
@@ -100,7 +101,7 @@ def test_any_permutation_repetition_and_batching_of_the_facts_gives_the_same_mes
 
 @given(st.lists(TELLINGS, min_size=1, max_size=8))
 @settings(deadline=None)
-def test_hearing_everything_again_changes_nothing(tellings: list[Telling]) -> None:
+def test_hearing_everything_again_changes_nothing(tellings: list[Telling[Receipt]]) -> None:
     once = fold({}, tellings)
 
     assert fold(once.facts, tellings) == once
@@ -124,7 +125,9 @@ def test_words_without_a_mapping_never_move_the_status_and_are_all_recorded(
 
 @given(st.lists(TELLINGS, min_size=1, max_size=8), st.lists(TELLINGS, max_size=4))
 @settings(max_examples=100, deadline=None)
-def test_a_whole_message_never_climbs_down_and_once_final_stays_so(first: list[Telling], later: list[Telling]) -> None:
+def test_a_whole_message_never_climbs_down_and_once_final_stays_so(
+    first: list[Telling[Receipt]], later: list[Telling[Receipt]]
+) -> None:
     whole = [Telling(each.receipt._replace(part=None), *each[1:]) for each in first]
     more = [Telling(each.receipt._replace(part=None), *each[1:]) for each in later]
     before = fold({}, whole)

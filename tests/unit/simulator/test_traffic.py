@@ -11,7 +11,7 @@ from landed.domain.countries import country_of
 from landed.domain.errors import SignatureInvalid
 from landed.domain.messages import Message, fold
 from landed.domain.networks import network_name
-from landed.domain.receipts import Telling
+from landed.domain.receipts import Receipt, Telling
 from landed.providers.base import Credentials
 from landed.providers.plivo.provider import Plivo
 from landed.simulator import world
@@ -151,7 +151,7 @@ def test_numbers_belong_to_their_country() -> None:
 
 def folded(items: list[Item]) -> list[Message]:
     """The messages as the tracker would have them."""
-    told: dict[str, list[Telling]] = {}
+    told: dict[str, list[Telling[Receipt]]] = {}
     for number, item in enumerate(items):
         for receipt in Plivo().parse(request_of(item)):
             told.setdefault(receipt.provider_message_id, []).append(Telling(receipt, item.due_at, number))

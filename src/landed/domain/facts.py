@@ -1,0 +1,40 @@
+"""The set of facts known about a thing, and how often and when each was told.
+
+State is a pure function of this set. Adding to a set is commutative, associative and idempotent, so order, repeats and
+batches cannot matter, for whatever is derived from it.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Final, NamedTuple, TypeVar
+
+from landed.domain.receipts import Telling
+
+#: How many callback ids are kept for one fact: retries come 3 (Plivo) to 12 (Routee) times.
+CALLBACK_IDS_MAX: Final = 32
+
+R = TypeVar("R")
+
+
+class Heard(NamedTuple):
+    """How often and when a fact was told: the earliest time, and by which callbacks."""
+
+    received_at: datetime
+    callback_ids: tuple[int, ...]
+
+
+def hear(facts: Mapping[R, Heard], told: Iterable[Telling[R]]) -> dict[R, Heard]:
+    """What is known after hearing `told` on top of `facts`."""
+    known = dict(facts)
+    for receipt, received_at, callback_id in told:
+        heard = known.get(receipt)
+        ids = () if callback_id is None else (callback_id,)
+        known[receipt] = Heard(received_at, ids) if heard is None else _again(heard, received_at, ids)
+    return known
+
+
+def _again(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
+    callback_ids = heard.callback_ids
+    if ids and ids[0] not in callback_ids:
+        callback_ids = tuple(sorted(callback_ids + ids)[:CALLBACK_IDS_MAX])
+    return Heard(received_at if received_at < heard.received_at else heard.received_at, callback_ids)
