@@ -9,6 +9,7 @@ from landed.domain.words import Word
 class TokenRole(Word):
     ACCOUNT = "account"  #: the token of this account or sub-account
     MAIN = "main"  #: the token of the main account above it, which signs the Ma- headers
+    BASIC = "basic"  #: `user:password` that its callbacks have to carry as HTTP Basic
 
 
 class PathRole(Word):
@@ -53,6 +54,8 @@ class Account:
     paths: tuple[CallbackPath, ...]
     created_at: datetime
     disabled_at: datetime | None = None
+    #: Networks and host names that its callbacks may come from; none: from anywhere.
+    allowed_addresses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

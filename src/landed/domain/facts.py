@@ -38,3 +38,12 @@ def _again(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
     if ids and ids[0] not in callback_ids:
         callback_ids = tuple(sorted(callback_ids + ids)[:CALLBACK_IDS_MAX])
     return Heard(received_at if received_at < heard.received_at else heard.received_at, callback_ids)
+
+
+def told_again(facts: Mapping[R, Heard]) -> list[Telling[R]]:
+    """Tellings that make these facts known to somebody else."""
+    return [
+        Telling(receipt, heard.received_at, callback_id)
+        for receipt, heard in facts.items()
+        for callback_id in heard.callback_ids or (None,)
+    ]

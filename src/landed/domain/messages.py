@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 
 from landed.domain.countries import country_of, country_of_mcc
 from landed.domain.facts import Heard, hear
-from landed.domain.receipts import Channel, Content, Direction, Receipt, Telling
+from landed.domain.opt_outs import understood
+from landed.domain.receipts import Channel, Content, Direction, Receipt, Source, Telling
 from landed.domain.statuses import FINAL, OUTCOME, RANK, Status
 
 #: A provider tells a message 3 to 10 times. Beyond this only the weightiest facts are kept, so that no
@@ -37,7 +38,7 @@ class Part(NamedTuple):
 class Message(NamedTuple):  # not a dataclass, for the same reason as Receipt
     """One text to or from one number, as far as it is known. Units of the fields are those of Receipt."""
 
-    provider_message_id: str
+    provider_message_id: str | None  #: None until the provider took what we send
     facts: Facts
     direction: Direction
     channel: Channel
@@ -65,6 +66,8 @@ class Message(NamedTuple):  # not a dataclass, for the same reason as Receipt
     latency_clock: str | None  #: "provider" or "ours"
     unknown_statuses: tuple[str, ...]  #: words of the provider that have no mapping
     content: Content | None  #: of an inbound message
+    converted: bool | None  #: the person did what the message was for; None: nobody told
+    receipt_missing: bool  #: how it ended is known because we asked or gave up, not because the provider told
 
 
 def fold(facts: Facts, told: Iterable[Telling[Receipt]]) -> Message:
@@ -123,8 +126,10 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
     other_side = recipient if winner.direction is Direction.OUTBOUND else sender
     unknown = {receipt.provider_status for receipt in ordered if receipt.status is None}
     times = _times(facts, status, final, parts)
+    ours = [receipt for receipt in ordered if receipt.source is Source.OURS]
     return Message(
-        provider_message_id=winner.provider_message_id,
+        provider_message_id=winner.provider_message_id
+        or next((receipt.provider_message_id for receipt in ordered if receipt.provider_message_id), None),
         facts=facts,
         direction=winner.direction,
         channel=channel,
@@ -151,7 +156,37 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
         latency_ms=times.latency_ms,
         latency_clock=times.latency_clock,
         unknown_statuses=tuple(sorted(unknown)) if unknown else (),
-        content=winner.content,
+        content=understood(winner.content) if winner.content else None,
+        converted=_converted(ours) if ours else None,
+        receipt_missing=final
+        and winner.source is not Source.CALLBACK
+        and not _is_told_final(ordered)
+        and not _is_never_taken(status, ordered)
+        and _is_receipt_due(ordered),
+    )
+
+
+def _converted(ours: Iterable[Receipt]) -> bool | None:
+    """Once the person did it, nothing takes that back."""
+    told = [receipt.converted for receipt in ours if receipt.converted is not None]
+    return any(told) if told else None
+
+
+def _is_told_final(receipts: Iterable[Receipt]) -> bool:
+    return any(receipt.source is Source.CALLBACK and receipt.status in FINAL for receipt in receipts)
+
+
+def _is_never_taken(status: Status, receipts: Iterable[Receipt]) -> bool:
+    """Whether it failed before the provider had it: refused, cancelled, or given up by us."""
+    return status is Status.FAILED and not any(receipt.provider_message_id for receipt in receipts)
+
+
+def _is_receipt_due(receipts: Iterable[Receipt]) -> bool:
+    """Whether the provider was to tell us: we sent it, or were told of it before. Of history that was imported, and
+    what we concluded of it, nobody was."""
+    return any(
+        receipt.source is not Source.LOOKUP and receipt.status is not Status.EXPIRED and receipt.converted is None
+        for receipt in receipts
     )
 
 
@@ -229,13 +264,16 @@ class _Times(NamedTuple):
 
 def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> _Times:
     """When things happened: the provider's clock where it told, ours where it did not, never one minus the other."""
-    submitted = queued = sent = told_final = heard_queued = heard_sent = heard_final = heard_first = None
+    submitted = queued = sent = told_final = heard_queued = heard_sent = heard_final = heard_first = accepted = None
     for receipt, (received_at, _) in facts.items():
         limit = received_at + CLOCK_AHEAD_MAX
         submitted = _earliest(submitted, receipt.submitted_at, limit)
         queued = _earliest(queued, receipt.queued_at, limit)
         sent = _earliest(sent, receipt.sent_at, limit)
-        heard_first = received_at if heard_first is None or received_at < heard_first else heard_first
+        if receipt.source is Source.OURS:
+            accepted = received_at if accepted is None or received_at < accepted else accepted
+        else:
+            heard_first = received_at if heard_first is None or received_at < heard_first else heard_first
         if receipt.status is Status.QUEUED:
             heard_queued = received_at if heard_queued is None or received_at < heard_queued else heard_queued
         elif receipt.status is Status.SENT:
@@ -243,6 +281,8 @@ def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> 
         elif receipt.status is status and not parts:
             told_final = _earliest(told_final, receipt.final_at, limit)
             heard_final = received_at if heard_final is None or received_at < heard_final else heard_final
+    # A message of ours that the provider has not taken yet was submitted when we accepted it.
+    heard_first = heard_first or accepted
     assert heard_first is not None  # noqa: S101  a message is made of at least one fact
     if parts:
         told_final, heard_final = _parts_reached(facts, status, parts)
@@ -258,7 +298,7 @@ def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> 
         start = submitted or queued
         if start is not None and told_delivered is not None:
             latency_ms, clock = _between(start, told_delivered), "provider"
-        elif heard_delivered is not None and heard_first < heard_delivered:
+        elif heard_delivered is not None and heard_first < heard_delivered and not _is_asked(facts, heard_delivered):
             latency_ms, clock = _between(heard_first, heard_delivered), "ours"
     return _Times(
         submitted_at=submitted or queued or heard_first,
@@ -268,6 +308,13 @@ def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> 
         final_at=reached if final else None,
         latency_ms=latency_ms,
         latency_clock=clock if latency_ms is not None else None,
+    )
+
+
+def _is_asked(facts: Facts, heard_at: datetime) -> bool:
+    """Whether what we heard then is the answer to a question of ours, whose time is that of the question."""
+    return any(
+        receipt.source is Source.LOOKUP and received_at == heard_at for receipt, (received_at, _) in facts.items()
     )
 
 

@@ -96,6 +96,7 @@ class Receipt(NamedTuple):  # not a dataclass: made, hashed and compared in C, 2
     our_id: str | None = None  #: our message id, where the callback carries it
     extra: tuple[tuple[str, str], ...] = ()  #: every other field and its text, as it came
     content: Content | None = None  #: of an inbound message
+    converted: bool | None = None  #: whether the person did what the message was for; where that is what is told
 
 
 class SessionStatus(Word):
@@ -118,7 +119,7 @@ class AttemptReport(NamedTuple):
     """What a receipt says of one try to reach the person."""
 
     provider_attempt_id: str
-    provider_status: str  #: the provider's own word
+    provider_status: str  #: the provider's own word; empty where it told none
     status: Status | None  #: as for messages; None: a word we do not know
     sequence: int | None = None  #: from 1
     channel: AttemptChannel | None = None
@@ -130,7 +131,7 @@ class SessionReceipt(NamedTuple):
     """One fact about a verify session, and perhaps about one of its attempts."""
 
     provider_session_id: str
-    provider_status: str  #: the provider's own word for the session
+    provider_status: str  #: the provider's own word for the session; empty where it told of an attempt alone
     status: SessionStatus | None  #: None: a word we do not know
     source: Source = Source.CALLBACK
     attempt: AttemptReport | None = None

@@ -8,6 +8,9 @@ from landed.domain.words import Word
 class Status(Word):
     """Where a message is, in climbing order."""
 
+    SCHEDULED = "scheduled"  #: ours: it waits to be sent
+    SENDING = "sending"  #: ours: it is being handed to the provider
+    UNKNOWN_OUTCOME = "unknown_outcome"  #: ours: it went out, and no readable answer came back; it is being looked up
     QUEUED = "queued"  #: the provider took it and gave it an id
     SENT = "sent"  #: handed to the carrier
     EXPIRED = "expired"  #: ours: nobody answered in time, and the provider had nothing to say when asked
