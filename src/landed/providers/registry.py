@@ -7,8 +7,9 @@ from typing import Final
 from landed.domain.errors import InputInvalid
 from landed.providers.base import Provider
 from landed.providers.plivo.provider import Plivo
+from landed.providers.routee.provider import Routee
 
-BUILT_IN: Final[tuple[Provider, ...]] = (Plivo(),)
+BUILT_IN: Final[tuple[Provider, ...]] = (Plivo(), Routee())
 
 
 def load() -> Mapping[str, Provider]:

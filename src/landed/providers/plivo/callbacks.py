@@ -1,39 +1,26 @@
-"""Plivo's callbacks: one form POST (or GET) for each status change of a message.
+"""Plivo's callbacks: form POSTs (or GETs) of several kinds, which may all come to one URL.
 
-Follows contracts "Message status callback" as gathered from Plivo's pages "Message Status Callbacks" and "SMS
-Callbacks", the official SDKs, and requests captured from real traffic, read 2026-11. Only `MessageUUID` and
+Here they are told apart by what they hold, and the commonest is read: the status change of a message. The others are
+read in inbound.py, verify.py and tendlc.py. Follows Plivo's pages "Message Status Callbacks" and "SMS Callbacks", the
+official SDKs, and requests captured from real traffic, read 2026-11. Of a message status only `MessageUUID` and
 `Status` are required; every field that has no place of its own travels in `extra`.
 """
 
 import json
-from datetime import UTC, datetime
-from functools import lru_cache
+import re
 from typing import Any, Final
 
-from landed.domain import money
 from landed.domain.callbacks import CallbackRequest
 from landed.domain.errors import CallbackMalformed, CallbackNotUnderstood
-from landed.domain.numbers import normalise
-from landed.domain.receipts import Channel, PartOf, Receipt
-from landed.domain.statuses import FINAL, Status
+from landed.domain.receipts import AnyReceipt, PartOf, Receipt
+from landed.domain.statuses import FINAL
 from landed.providers import forms
-from landed.providers.plivo import error_codes
-
-#: Plivo's word -> our status. A word missing here becomes `status=None`, never an error.
-STATUSES: Final = {
-    "queued": Status.QUEUED,
-    "sent": Status.SENT,
-    "failed": Status.FAILED,
-    "rejected": Status.FAILED,  # old pages and SDK lists only: Plivo refused it
-    "undelivered": Status.UNDELIVERED,
-    "delivered": Status.DELIVERED,
-    "read": Status.READ,
-}
-CHANNELS: Final = {channel.value: channel for channel in Channel}
-#: Plivo charges in US dollars; no callback names the currency.
-CURRENCY: Final = "USD"
-ID_CHARACTERS_MAX: Final = 255
-WORD_CHARACTERS_MAX: Final = 64
+from landed.providers.plivo import error_codes, inbound, tendlc, verify
+from landed.providers.plivo.values import CHANNELS, CURRENCY, ID_CHARACTERS_MAX, STATUSES, WORD_CHARACTERS_MAX
+from landed.providers.plivo.values import count as _count
+from landed.providers.plivo.values import moment as _moment
+from landed.providers.plivo.values import nanos as _nanos
+from landed.providers.plivo.values import number as _number
 
 #: Fields that have a place in a receipt.
 _PLACED: Final = frozenset({
@@ -44,25 +31,66 @@ _PLACED: Final = frozenset({
 _LEFT_OUT: Final = _PLACED | {"TotalRate", "requester_ip"}
 
 
-def parse(request: CallbackRequest) -> list[Receipt]:
-    """The facts in a callback: one receipt for a message status.
+def parse(request: CallbackRequest) -> list[AnyReceipt]:
+    """The facts in a callback.
+
+    Returns:
+        One receipt for a message status, an inbound message or a verify session; for 10DLC one for each number.
 
     Raises:
-        CallbackNotUnderstood: it names no message, or says nothing of one.
+        CallbackNotUnderstood: it names nothing that we track, or says nothing of it.
         CallbackMalformed: it is no form, JSON object or query.
     """
     fields = fields_of(request)
     message_id, word = fields.get("MessageUUID"), fields.get("Status")
-    if message_id is None or word is None:
-        fields = _in_plivos_case(fields)
-        message_id, word = fields.get("MessageUUID"), fields.get("Status")
-    if not message_id:
-        raise CallbackNotUnderstood("MessageUUID is missing: this names no message.")
-    if not word:
-        raise CallbackNotUnderstood("Status is missing: this says nothing of what became of the message.")
-    if len(message_id) > ID_CHARACTERS_MAX:
-        raise CallbackNotUnderstood(f"MessageUUID has {len(message_id)} characters; Plivo's have 36.")
-    return [_receipt(request, fields, message_id, word)]
+    # Nearly all are like this, and it costs them no more than a look.
+    if message_id and word in STATUSES and "SessionUUID" not in fields and len(message_id) <= ID_CHARACTERS_MAX:
+        return [_receipt(request, fields, message_id, word)]
+    return _told_apart(request, fields)
+
+
+def _told_apart(request: CallbackRequest, fields: dict[str, str]) -> list[AnyReceipt]:
+    """Names are taken as Plivo writes them; where those tell nothing, in any case. So a field of another's making that
+    is called `status` does not turn an inbound message into a status."""
+    for given in (fields, cased := _in_plivos_case(fields)):
+        _check_ids(given)
+        if verify.is_session(given):
+            return [verify.receipt(request, given)]
+        if inbound.is_inbound(given):
+            return [inbound.receipt(request, given)]
+        message_id, word = given.get("MessageUUID"), given.get("Status")
+        if message_id and word and (word.lower() != inbound.RECEIVED or request.kind == "messages"):
+            return [_receipt(request, given, message_id, word)]
+    if not cased.get("alert_type") and tendlc.is_registration(request, pairs := _pairs_of(request, fields)):
+        return [*tendlc.receipts(request, pairs)]
+    raise CallbackNotUnderstood(_reason(cased))
+
+
+def _check_ids(fields: dict[str, str]) -> None:
+    for name in ("MessageUUID", "SessionUUID"):
+        if len(fields.get(name, "")) > ID_CHARACTERS_MAX:
+            raise CallbackNotUnderstood(f"{name} has {len(fields[name])} characters; Plivo's have 36.")
+
+
+def _reason(fields: dict[str, str]) -> str:
+    """Why nothing could be read, where names are as Plivo writes them."""
+    get = fields.get
+    if alert := get("alert_type"):
+        country = get("destination_country", "")[:2]
+        return (
+            f"This is Plivo's alert `{alert[:WORD_CHARACTERS_MAX]}`{f' for {country}' if country else ''}: it is about"
+            " the account and not about a message, so it is kept and changes nothing."
+        )
+    if get("SessionUUID"):
+        return "SessionStatus is missing, and so is an attempt's ChannelStatus: this says nothing of the session."
+    if get("MessageUUID"):
+        if get("Status"):
+            return "Status is `received`, which only inbound messages are, but there is no text or media."
+        told = "empty" if "Status" in fields else "missing"
+        return f"Status is {told}, and it is no inbound message: this says nothing of what became of the message."
+    if get("api_id"):
+        return "This is Plivo's answer to a request with a `callback_url`: it names nothing that is tracked."
+    return "MessageUUID is missing: this names no message, and no verify session, brand, campaign or number either."
 
 
 def fields_of(request: CallbackRequest) -> dict[str, str]:
@@ -96,17 +124,47 @@ def _json_fields(body: bytes) -> dict[str, str]:
         raise CallbackMalformed("The body is not JSON.") from error
     if not isinstance(content, dict):
         raise CallbackMalformed("The body is JSON, but not an object.")
-    return {name: _text(value) for name, value in content.items() if value is not None}
+    fields = {name: _text(value) for name, value in content.items() if value is not None}
+    if not all(map(_is_storable, fields.values())) or not all(map(_is_storable, fields)):
+        raise CallbackMalformed("The JSON holds a NUL character or half a surrogate pair.")
+    return fields
+
+
+def _is_storable(text: str) -> bool:
+    """What a form cannot hold either, and no text of a database."""
+    return "\0" not in text and _HALF_PAIR.search(text) is None
+
+
+_HALF_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _pairs_of(request: CallbackRequest, fields: dict[str, str]) -> list[tuple[str, str]]:
+    """The fields, repeated ones with every value."""
+    pairs = list(fields.items())
+    query = request.url.partition("?")[2].partition("#")[0]
+    body = b"" if _is_json(request) else request.body
+    return pairs + [pair for pair in (*forms.pairs(query), *forms.pairs(body)) if pair not in pairs]
+
+
+#: The names that have a meaning, by what they are in any case.
+_WRITTEN: Final = {name.casefold(): name for name in _PLACED | inbound.CONTENT | verify.FIELDS}
+
+
 def _in_plivos_case(fields: dict[str, str]) -> dict[str, str]:
-    """Names as Plivo writes them, whatever case a middleman gave them (some receivers' own tests send `status=`)."""
-    written = {name.casefold(): name for name in _PLACED}
-    return {written.get(name.casefold(), name): value for name, value in fields.items()}
+    """Names as Plivo writes them, whatever case a middleman gave them (some receivers' own tests send `status=`).
+    Of two that are one by that, the one that Plivo writes counts, unless it is blank."""
+    cased: dict[str, str] = {}
+    for name, value in sorted(fields.items(), key=lambda field: field[0] not in _WRITTEN.values()):
+        written = _WRITTEN.get(name.casefold(), _MEDIA.sub(r"Media\1", name))
+        cased[name if cased.get(written) else written] = value
+    return cased
+
+
+_MEDIA: Final = re.compile(r"\Amedia(\d+)\Z", re.IGNORECASE)
 
 
 def _receipt(request: CallbackRequest, fields: dict[str, str], message_id: str, word: str) -> Receipt:
@@ -151,35 +209,6 @@ def _part(message_id: str, parent_id: str | None, part_info: str | None) -> tupl
     if number.isdecimal() and of.isdecimal() and 1 <= int(number[:4]) <= int(of[:4]) and int(of[:4]) > 1:
         return parent_id, PartOf(message_id, int(number[:4]), int(of[:4]))
     return parent_id, None
-
-
-@lru_cache(maxsize=16_384)
-def _number(text: str | None) -> str | None:
-    number = normalise(text)
-    return number if number is None or len(number) <= WORD_CHARACTERS_MAX else None
-
-
-@lru_cache(maxsize=1024)
-def _count(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() and len(text) <= 9 else None
-
-
-_nanos = lru_cache(maxsize=4096)(money.nanos)
-
-
-def _moment(text: str | None) -> datetime | None:
-    """`2024-08-21 12:58:49.244057`: without an offset it is UTC, as far as anyone knows."""
-    if not text:
-        return None
-    try:
-        return datetime.fromisoformat(text + "+00:00")
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def signed_fields(request: CallbackRequest) -> dict[str, list[str]]:

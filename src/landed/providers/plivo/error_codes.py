@@ -8,6 +8,7 @@ whatever the code; a code never changes a status.
 from typing import Final
 
 from landed.domain.meanings import Fault, Meaning
+from landed.providers.plivo import hangup_causes
 
 #: Plivo sends these, or nothing, where there is no error.
 NO_ERROR: Final = frozenset({"", "0", "000"})
@@ -161,12 +162,16 @@ MEANINGS: Final[dict[str, Meaning]] = {
 
 
 def explain(code: str) -> Meaning:
-    """What a code means. Any text is taken; one that is not in the table is explained as such."""
-    return MEANINGS.get(code) or Meaning(
-        title=f"Plivo error {code}",
-        advice="Look the code up in Plivo's documentation or ask its support: it is not in our table.",
-        fault=Fault.UNKNOWN,
-        retryable=None,
+    """What a code of a message or a call means. Any text is taken; one that is in no table is explained as such."""
+    return (
+        MEANINGS.get(code)
+        or hangup_causes.MEANINGS.get(code)
+        or Meaning(
+            title=f"Plivo error {code}",
+            advice="Look the code up in Plivo's documentation or ask its support: it is not in our table.",
+            fault=Fault.UNKNOWN,
+            retryable=None,
+        )
     )
 
 
