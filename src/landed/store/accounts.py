@@ -20,7 +20,7 @@ Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Any]]
 CHANGED: Final = "landed_accounts"
 
 _ACCOUNTS: Final = """
-SELECT id, name, provider, provider_account_id, policy, created_at, disabled_at FROM accounts
+SELECT id, name, provider, provider_account_id, policy, created_at, disabled_at, allowed_addresses FROM accounts
  WHERE (%(name)s::text IS NULL OR name = %(name)s) AND (%(disabled)s OR disabled_at IS NULL)
  ORDER BY name
 """
@@ -37,8 +37,8 @@ SELECT account_id, id, role, sealed, expires_at FROM account_paths
 # A change of an account waits for another change of it to end.
 _LOCK: Final = "SELECT id FROM accounts WHERE name = %s FOR UPDATE"
 _ADD: Final = """
-INSERT INTO accounts (name, provider, provider_account_id, policy)
-VALUES (%(name)s, %(provider)s, %(provider_account_id)s, %(policy)s)
+INSERT INTO accounts (name, provider, provider_account_id, policy, allowed_addresses)
+VALUES (%(name)s, %(provider)s, %(provider_account_id)s, %(policy)s, %(allowed_addresses)s)
     ON CONFLICT (name) DO NOTHING RETURNING id
 """
 _ADD_TOKEN: Final = "INSERT INTO account_tokens (account_id, role, sealed) VALUES (%s, %s, %s) RETURNING id"  # noqa: S105  SQL
@@ -55,6 +55,14 @@ _REMOVE_PATH: Final = "DELETE FROM account_paths WHERE account_id = %s AND role 
 _EXPIRE_KEYS: Final = """
 UPDATE account_paths SET expires_at = least(expires_at, %(expires_at)s)
  WHERE account_id = %(account)s AND role = 'key'
+"""
+_ALLOW: Final = """
+UPDATE accounts SET allowed_addresses = array_append(array_remove(allowed_addresses, %(address)s), %(address)s)
+ WHERE id = %(account)s
+"""
+_DISALLOW: Final = """
+UPDATE accounts SET allowed_addresses = array_remove(allowed_addresses, %(address)s)
+ WHERE id = %(account)s AND %(address)s = ANY(allowed_addresses)
 """
 _SET_POLICY: Final = "UPDATE accounts SET policy = %s WHERE id = %s"
 _DISABLE: Final = "UPDATE accounts SET disabled_at = coalesce(disabled_at, %s) WHERE id = %s"
@@ -98,13 +106,20 @@ async def add(
     policy: str,
     tokens: Sequence[tuple[TokenRole, str]],
     paths: Sequence[tuple[PathRole, str]],
+    allowed_addresses: Sequence[str] = (),
 ) -> None:
     """Keep a new account; all of it or nothing.
 
     Raises:
         InputInvalid: the name, or one of the paths, is taken.
     """
-    row = {"name": name, "provider": provider, "provider_account_id": provider_account_id, "policy": policy}
+    row = {
+        "name": name,
+        "provider": provider,
+        "provider_account_id": provider_account_id,
+        "policy": policy,
+        "allowed_addresses": list(allowed_addresses),
+    }
     async with transaction(pool) as connection:
         made = await (await connection.execute(_ADD, row)).fetchone()
         if made is None:
@@ -163,6 +178,22 @@ async def set_policy(pool: Pool, name: str, policy: str) -> None:
         await connection.execute(_SET_POLICY, [policy, account_id])
 
 
+async def allow(pool: Pool, name: str, address: str) -> None:
+    """Take callbacks from one more network or host name: the first one shuts all others out."""
+    async with _changing(pool, name) as (connection, account_id):
+        await connection.execute(_ALLOW, {"account": account_id, "address": address})
+
+
+async def disallow(pool: Pool, name: str, address: str) -> None:
+    """Raises: NotFound, where it is not among the allowed ones."""
+    async with _changing(pool, name) as (connection, account_id):
+        if not (await connection.execute(_DISALLOW, {"account": account_id, "address": address})).rowcount:
+            raise NotFound(
+                f"{address} is not among the addresses that the account {name!r} allows; `landed accounts show {name}`"
+                " lists them."
+            )
+
+
 async def disable(pool: Pool, name: str, now: datetime) -> None:
     """Refuse all callbacks of the account. What it sent so far stays."""
     async with _changing(pool, name) as (connection, account_id):
@@ -198,7 +229,7 @@ async def _read(pool: Pool, sealer: Sealer, now: datetime, *, disabled: bool, na
         paths = [(row["account_id"], _path(row, sealer)) async for row in cursor]
     return [
         Account(
-            **account,
+            **(account | {"allowed_addresses": tuple(account["allowed_addresses"])}),
             tokens=tuple(token for account_id, token in tokens if account_id == account["id"]),
             paths=tuple(path for account_id, path in paths if account_id == account["id"]),
         )

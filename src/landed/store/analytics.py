@@ -42,7 +42,7 @@ _LATENCIES: Final = {
     Resolution.HOUR: latencies_hour,
     Resolution.DAY: latencies_day,
 }
-_SUMMED: Final = ("messages", "parts", "units", "cost_nanos")
+_SUMMED: Final = ("messages", "parts", "units", "cost_nanos", "receipts_missing", "converted", "unconverted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Selection:
 
 
 async def sums(engine: AsyncEngine, selection: Selection, limit: int) -> Sequence[Row[Any]]:
-    """Up to `limit` rows: the columns, `started_at` of the bucket, `messages`, `parts`, `units` and `cost_nanos`."""
+    """Up to `limit` rows: the columns, `started_at` of the bucket, and the sums."""
     picked = await _dimensions(engine, selection)
     return await reading.rows(engine, _added_up(selection, list(picked)).limit(limit)) if picked else ()
 

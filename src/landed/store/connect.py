@@ -54,3 +54,18 @@ async def transaction(connections: AsyncConnectionPool[AsyncConnection[Any]]) ->
     with translated():
         async with connections.connection() as connection, connection.transaction():
             yield connection
+
+
+@asynccontextmanager
+async def aside(connections: AsyncConnectionPool[AsyncConnection[Any]]) -> AsyncIterator[AsyncConnection[Any]]:
+    """A connection of its own, to where the pool's go: for who holds one of the pool's already, since two that wait for
+    a second one would wait for each other.
+
+    Raises:
+        StoreUnavailable: the database is away.
+    """
+    given = connections.kwargs
+    assert isinstance(given, dict)  # noqa: S101  see pool
+    with translated():
+        async with await AsyncConnection.connect(str(connections.conninfo), **given) as connection:
+            yield connection

@@ -1,15 +1,17 @@
 """Counters: written by the batch, in one order, so that two trackers never wait for each other in a circle."""
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from landed.domain.counters import Deltas, Dimensions, Resolution, minute_of
 from landed.domain.latency import pack, unpack
 from landed.store import partitions
+from landed.store.connect import aside
 
 _DIMENSION_IDS_MAX: Final = 100_000
 #: The second finds what another tracker made meanwhile; a value that is never found again is a provider's mistake.
@@ -51,6 +53,15 @@ SELECT to_timestamp(60 * minute), dimension_id, messages, parts, units, cost_nan
    SET messages = c.messages + excluded.messages, parts = c.parts + excluded.parts,
        units = c.units + excluded.units, cost_nanos = c.cost_nanos + excluded.cost_nanos
 """
+# What few messages have. Their rows are there: each was counted before, or in the same transaction.
+_ADD_OUTCOMES: Final = """
+UPDATE counters_{resolution} AS c
+   SET receipts_missing = c.receipts_missing + d.receipts_missing, converted = c.converted + d.converted,
+       unconverted = c.unconverted + d.unconverted
+  FROM unnest(%s::bigint[], %s::int[], %s::bigint[], %s::bigint[], %s::bigint[])
+    AS d (minute, dimension_id, receipts_missing, converted, unconverted)
+ WHERE c.bucket_at = to_timestamp(60 * minute) AND c.dimension_id = d.dimension_id
+"""
 # Histograms are added up here, not there: locked from the look to the write, and made first where they are missing.
 _MAKE: Final = """
 INSERT INTO latencies_{resolution} (bucket_at, dimension_id, histogram)
@@ -77,10 +88,12 @@ class DimensionIds:
     def __init__(self) -> None:
         self._ids: OrderedDict[Dimensions, int] = OrderedDict()
 
-    async def find(self, connection: AsyncConnection[Any], wanted: Iterable[Dimensions]) -> dict[Dimensions, int]:
+    async def find(
+        self, pool: AsyncConnectionPool[AsyncConnection[Any]], wanted: Iterable[Dimensions]
+    ) -> dict[Dimensions, int]:
         """The id of each combination, made where it is missing.
 
-        `connection` must not be inside the transaction that counts: what is remembered has to be committed.
+        Made outside the transaction that counts: what is remembered has to be committed.
         """
         found: dict[Dimensions, int] = {}
         missing: list[Dimensions] = []
@@ -91,19 +104,28 @@ class DimensionIds:
             else:
                 found[dimensions] = number
                 self._ids.move_to_end(dimensions)
-        for _ in range(_LOOKS_MAX):
-            if not missing:
-                break
-            cursor = await connection.execute(_FIND, [list(column) for column in zip(*missing, strict=True)])
-            async for number, *values in cursor:
-                found[Dimensions(*values)] = self._ids[Dimensions(*values)] = number
-            # Made by another tracker at the same moment: visible to a second look.
-            missing = [dimensions for dimensions in missing if dimensions not in found]
         if missing:
-            raise LookupError(f"{len(missing)} combinations read back other than they were written")
-        while len(self._ids) > _DIMENSION_IDS_MAX:
-            self._ids.popitem(last=False)
+            async with aside(pool) as connection:
+                made = await _make(connection, missing)
+            found |= made
+            self._ids |= made
+            while len(self._ids) > _DIMENSION_IDS_MAX:
+                self._ids.popitem(last=False)
         return found
+
+
+async def _make(connection: AsyncConnection[Any], missing: Sequence[Dimensions]) -> dict[Dimensions, int]:
+    """The ids of these combinations, of which most are not there yet."""
+    found: dict[Dimensions, int] = {}
+    for _ in range(_LOOKS_MAX):
+        cursor = await connection.execute(_FIND, [list(column) for column in zip(*missing, strict=True)])
+        async for number, *values in cursor:
+            found[Dimensions(*values)] = number
+        # Made by another tracker at the same moment: visible to a second look.
+        missing = [dimensions for dimensions in missing if dimensions not in found]
+        if not missing:
+            return found
+    raise LookupError(f"{len(missing)} combinations read back other than they were written")
 
 
 async def add(connection: AsyncConnection[Any], deltas: Deltas, now: datetime) -> None:
@@ -113,6 +135,8 @@ async def add(connection: AsyncConnection[Any], deltas: Deltas, now: datetime) -
         minutes = kept if resolution is Resolution.MINUTE else _ALL_MINUTES
         if sums := deltas.sums(resolution, minutes):
             await connection.execute(_ADD.format(resolution=resolution), _columns(sums))
+        if outcomes := deltas.outcomes(resolution, minutes):
+            await connection.execute(_ADD_OUTCOMES.format(resolution=resolution), _columns(outcomes))
         if latencies := deltas.latencies(resolution, minutes):
             await _add_latencies(connection, resolution, latencies)
 

@@ -25,6 +25,32 @@ async def messages_by_status(pool: AsyncConnectionPool[AsyncConnection[Any]]) ->
         return dict(await (await connection.execute(_BY_STATUS)).fetchall())
 
 
+async def sessions_by_status(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> dict[str, int]:
+    """How many verify sessions stand where, from the counters; those that failed or were cancelled as `ended`."""
+    async with transaction(pool) as connection:
+        row = await (await connection.execute(_SESSIONS)).fetchone()
+    started, verified, expired, ended = row or (0, 0, 0, 0)
+    in_progress = started - verified - expired - ended
+    return {"in_progress": in_progress, "expired": expired, "verified": verified, "ended": ended}
+
+
+async def registrations_by_status(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> dict[str, int]:
+    """How many brands, campaigns and numbers stand where: `number linked`. Nobody has so many that counting is long."""
+    async with transaction(pool) as connection:
+        return dict(await (await connection.execute(_REGISTRATIONS)).fetchall())
+
+
+_SESSIONS: Final = """
+SELECT coalesce(sum(started), 0)::bigint, coalesce(sum(verified), 0)::bigint, coalesce(sum(expired), 0)::bigint,
+       coalesce(sum(ended), 0)::bigint
+  FROM session_counters_day
+"""
+_REGISTRATIONS: Final = """
+SELECT thing || ' ' || status, count(*)
+  FROM (SELECT 'brand' AS thing, status FROM brands UNION ALL SELECT 'campaign', status FROM campaigns
+        UNION ALL SELECT 'number', status FROM number_links) AS things
+ GROUP BY thing, status
+"""
 _BY_STATUS: Final = """
 SELECT status, sum(messages)::bigint FROM counters_day JOIN dimensions ON dimensions.id = dimension_id
  WHERE tag = '' AND grain = 'country' GROUP BY status

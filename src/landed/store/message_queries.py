@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Row, Select, any_, literal, or_, select, t
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from landed.store import reading
-from landed.store.schema import accounts, messages
+from landed.store.schema import accounts, messages, outbox
 
 #: What lists show: all but the facts, which are most of a row, and what only the tracker needs.
 _LISTED: Final = tuple(column for column in messages.c if column.name not in ("facts", "dimension_ids"))
@@ -66,6 +66,14 @@ async def one(engine: AsyncEngine, message_id: str, account_ids: Sequence[int] |
         if found:
             return found[0]
     return None
+
+
+async def progress(engine: AsyncEngine, message_id: UUID) -> Row[Any] | None:
+    """Where the message stands in the outbox; None: it is not in there."""
+    column = outbox.c
+    columns = (column.state, column.due_at, column.attempts, column.problem, column.expires_at)
+    found = await reading.rows(engine, select(*columns).where(column.id == message_id))
+    return found[0] if found else None
 
 
 def _newest(

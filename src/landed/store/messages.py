@@ -21,17 +21,22 @@ _NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000001")
 
 
 class MessageKey(NamedTuple):
-    """How a provider's receipt finds its message: no inbound message is ever taken for one we sent."""
+    """How a receipt finds its message: by the provider's id, or, of a message we sent that has none yet, by ours.
+
+    No inbound message is ever taken for one we sent.
+    """
 
     account_id: int
     provider_message_id: str
     direction: str
+    our_id: str = ""  #: where this is set, the provider's id is not looked at
 
 
 class Stored(NamedTuple):
     """What a row tells the tracker: the facts so far, what it counts for, and where it stood."""
 
     id: UUID
+    provider_message_id: str | None
     facts: Facts
     contribution: Contribution
     status: Status
@@ -47,40 +52,56 @@ class Folded(NamedTuple):
     stored: Stored | None
     message: Message
     contribution: Contribution
+    tags: tuple[str, ...] = ()  #: of a message that has no row yet
 
 
 def message_id(key: MessageKey) -> UUID:
-    """Our id of a message that was first seen by a callback: the same one whoever sees it first."""
+    """Ours, or that of a message first seen by a callback: the same one whoever sees it first."""
+    if key.our_id:
+        return UUID(key.our_id)
     name = f"{key.account_id}:{key.provider_message_id}"
     return uuid5(_NAMESPACE, name if key.direction == Direction.OUTBOUND else f"{name}:{key.direction}")
 
 
-# In the order of the key: two trackers that lock the same messages must not each wait for the other.
-_LOCK: Final = """
+_LOCKED: Final = """
 SELECT m.id, m.account_id, m.provider_message_id, m.direction, m.facts, m.dimension_ids, m.submitted_at, m.parts_of,
-       m.units, m.cost_nanos, m.latency_ms, m.status, m.final, m.tags
+       m.units, m.cost_nanos, m.latency_ms, m.receipt_missing, m.converted, m.status, m.final, m.tags
+"""
+# In the order of the key: two trackers that lock the same messages must not each wait for the other.
+_LOCK: Final = f"""{_LOCKED}
   FROM unnest(%s::int[], %s::text[], %s::text[]) AS wanted (account_id, provider_message_id, direction)
   JOIN messages m USING (account_id, provider_message_id, direction)
  ORDER BY m.account_id, m.provider_message_id, m.direction
    FOR UPDATE OF m
 """
+_LOCK_OURS: Final = f"""{_LOCKED}
+  FROM unnest(%s::uuid[]) AS wanted (id) JOIN messages m USING (id)
+ ORDER BY m.id
+   FOR UPDATE OF m
+"""
+_OURS: Final = """
+SELECT m.account_id, m.id, m.provider_message_id FROM unnest(%s::uuid[]) AS wanted (id) JOIN messages m USING (id)
+"""
+_DELETE: Final = "DELETE FROM messages WHERE id = ANY(%s::uuid[])"
 
 _COLUMNS: Final = (
-    "direction", "channel", "sender", "recipient", "country", "mcc", "mnc", "status", "provider_status", "final",
-    "contradictory", "error_code", "parts", "parts_of", "units", "cost_nanos", "currency", "submitted_at", "queued_at",
-    "sent_at", "delivered_at", "final_at", "latency_ms", "latency_clock", "unknown_statuses", "content", "facts",
-    "facts_count", "dimension_ids", "updated_at",
+    "provider_message_id", "direction", "channel", "sender", "recipient", "country", "mcc", "mnc", "status",
+    "provider_status", "final", "contradictory", "error_code", "parts", "parts_of", "units", "cost_nanos", "currency",
+    "submitted_at", "queued_at", "sent_at", "delivered_at", "final_at", "latency_ms", "latency_clock",
+    "unknown_statuses", "content", "converted", "receipt_missing", "facts", "facts_count", "dimension_ids",
+    "updated_at",
 )  # fmt: skip
 
 # Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON.
 _STAGE: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS staged_messages (LIKE messages) ON COMMIT DELETE ROWS"
 _COPY: Final = (
-    f"COPY staged_messages (id, account_id, provider_message_id, created_at, tags, {', '.join(_COLUMNS)}) FROM STDIN"
+    f"COPY staged_messages (id, account_id, created_at, tags, {', '.join(_COLUMNS)}) FROM STDIN"
+    " (FORMAT csv, NULL 'null', ESCAPE '\\')"
 )
 _INSERT: Final = """
 INSERT INTO messages SELECT * FROM staged_messages ORDER BY account_id, provider_message_id, direction
-    ON CONFLICT (account_id, provider_message_id, direction) DO NOTHING
-RETURNING account_id, provider_message_id, direction
+    ON CONFLICT DO NOTHING
+RETURNING id
 """
 _UPDATE: Final = f"""
 UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
@@ -91,29 +112,50 @@ _EMPTY: Final = "TRUNCATE staged_messages"
 
 async def lock(connection: AsyncConnection[Any], keys: Sequence[MessageKey]) -> dict[MessageKey, Stored]:
     """The rows there are of these messages, locked until the transaction ends."""
-    if not keys:
-        return {}
+    found: dict[MessageKey, Stored] = {}
+    ours = [key for key in keys if key.our_id]
+    theirs = [key for key in keys if not key.our_id] if ours else keys
     cursor = connection.cursor(binary=True)
-    accounts = "{" + ",".join([str(key.account_id) for key in keys]) + "}"
-    directions = "{" + ",".join([key.direction for key in keys]) + "}"
-    await cursor.execute(_LOCK, [accounts, _array([key.provider_message_id for key in keys]), directions])
-    rows = [_Row(*row) for row in await cursor.fetchall()]
-    return {MessageKey(row.account_id, row.provider_message_id, row.direction): row.stored() for row in rows}
+    if ours:
+        keys_by_id = {UUID(key.our_id): key for key in ours}
+        await cursor.execute(_LOCK_OURS, [sorted(keys_by_id)])
+        for row in [_Row(*row) for row in await cursor.fetchall()]:
+            if row.account_id == keys_by_id[row.id].account_id:
+                found[keys_by_id[row.id]] = row.stored()
+    if theirs:
+        accounts = "{" + ",".join([str(key.account_id) for key in theirs]) + "}"
+        directions = "{" + ",".join([key.direction for key in theirs]) + "}"
+        await cursor.execute(_LOCK, [accounts, _array([key.provider_message_id for key in theirs]), directions])
+        for row in [_Row(*row) for row in await cursor.fetchall()]:
+            found[MessageKey(row.account_id, row.provider_message_id or "", row.direction)] = row.stored()
+    return found
 
 
-async def insert(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> set[MessageKey]:
+async def ours(connection: AsyncConnection[Any], our_ids: Iterable[UUID]) -> dict[tuple[int, UUID], str | None]:
+    """Which of these are messages of ours: account and id -> the provider's id, None as long as it has none."""
+    cursor = await connection.execute(_OURS, [list(our_ids)])
+    return {(account_id, number): provider_message_id async for account_id, number, provider_message_id in cursor}
+
+
+async def delete(connection: AsyncConnection[Any], ids: Sequence[UUID]) -> None:
+    """Take out rows whose facts went into others."""
+    if ids:
+        await connection.execute(_DELETE, [ids])
+
+
+async def insert(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> set[UUID]:
     """Insert rows for messages that had none.
 
     Returns:
-        The keys that went in. The others came in by another tracker just now: lock and fold those again.
+        The ids that went in. The others came in by another tracker just now: lock and fold those again.
     """
     if not messages:
         return set()
     await _stage(connection, messages, now)
     cursor = await connection.execute(_INSERT)
-    keys = {MessageKey(*key) for key in await cursor.fetchall()}
+    ids = {number for (number,) in await cursor.fetchall()}
     await connection.execute(_EMPTY)
-    return keys
+    return ids
 
 
 async def update(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> None:
@@ -125,8 +167,7 @@ async def update(connection: AsyncConnection[Any], messages: Sequence[Folded], n
 
 
 async def _stage(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> None:
-    written_at = now.isoformat()
-    rows = "".join([_line(folded, written_at) for folded in messages])
+    rows = b"\n".join([_line(folded, now) for folded in messages])
     await connection.execute(_STAGE)
     async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         await copy.write(rows)
@@ -135,7 +176,7 @@ async def _stage(connection: AsyncConnection[Any], messages: Sequence[Folded], n
 class _Row(NamedTuple):
     id: UUID
     account_id: int
-    provider_message_id: str
+    provider_message_id: str | None
     direction: str
     facts: str
     dimension_ids: list[int]
@@ -144,6 +185,8 @@ class _Row(NamedTuple):
     units: int | None
     cost_nanos: int | None
     latency_ms: int | None
+    receipt_missing: bool
+    converted: bool | None
     status: str
     final: bool
     tags: list[str]
@@ -151,6 +194,7 @@ class _Row(NamedTuple):
     def stored(self) -> Stored:
         return Stored(
             self.id,
+            self.provider_message_id,
             facts_from_json(self.provider_message_id, orjson.loads(self.facts)),
             Contribution(
                 minute_of(self.submitted_at),
@@ -159,6 +203,8 @@ class _Row(NamedTuple):
                 self.units or 0,
                 self.cost_nanos or 0,
                 None if self.latency_ms is None else latency.bucket(self.latency_ms),
+                self.receipt_missing,
+                self.converted,
             ),
             _STATUSES[self.status],
             self.final,
@@ -166,57 +212,69 @@ class _Row(NamedTuple):
         )
 
 
-def _line(folded: Folded, now: str) -> str:
-    """One row as COPY's text format wants it: tabs between, \\N for null, text escaped."""
-    message, contribution = folded.message, folded.contribution
-    unknown, parts = message.unknown_statuses, message.parts
-    values = (
-        folded.id,
-        folded.key.account_id,
-        _escaped(folded.key.provider_message_id),
-        now,
-        "{}",
-        message.direction,
-        message.channel,
-        _escaped(message.sender),
-        _escaped(message.recipient),
-        message.country,
-        message.mcc,
-        message.mnc,
-        message.status,
-        _escaped(message.provider_status),
-        message.final,
-        message.contradictory,
-        _escaped(message.error_code),
-        _escaped(orjson.dumps([part._asdict() for part in parts]).decode()) if parts else "[]",
-        message.parts_of,
-        message.units,
-        message.cost_nanos,
-        message.currency,
-        message.submitted_at,
-        message.queued_at,
-        message.sent_at,
-        message.delivered_at,
-        message.final_at,
-        message.latency_ms,
-        message.latency_clock,
-        _escaped(_array(unknown)) if unknown else "{}",
-        _escaped(orjson.dumps(message.content, default=_content_to_json).decode()) if message.content else None,
-        _escaped(orjson.dumps(facts_to_json(message.facts), default=tuple, option=orjson.OPT_UTC_Z).decode()),
-        len(message.facts),
-        "{" + ",".join(map(str, contribution.dimension_ids)) + "}",
-        now,
-    )
-    return "\t".join(["\\N" if value is None else str(value) for value in values]) + "\n"
+def _line(folded: Folded, now: datetime) -> bytes:
+    """One row for COPY. A JSON array without its brackets is CSV whose escape sign is the backslash, and orjson writes
+    it five times as fast as we could; but for control characters, which JSON escapes and CSV does not."""
+    message = folded.message
+    (
+        provider_message_id, facts, direction, channel, sender, recipient, country, mcc, mnc, status, provider_status,
+        final, contradictory, error_code, parts, parts_of, units, cost_nanos, currency, submitted_at, queued_at,
+        sent_at, delivered_at, final_at, latency_ms, latency_clock, unknown, content, converted, receipt_missing,
+    ) = message  # fmt: skip
+    row = orjson.dumps(
+        (
+            folded.id,
+            folded.key.account_id,
+            now,
+            _array(folded.tags) if folded.tags else "{}",
+            provider_message_id,
+            direction,
+            channel,
+            sender,
+            recipient,
+            country,
+            mcc,
+            mnc,
+            status,
+            provider_status,
+            final,
+            contradictory,
+            error_code,
+            orjson.dumps([part._asdict() for part in parts]).decode() if parts else "[]",
+            parts_of,
+            units,
+            cost_nanos,
+            currency,
+            submitted_at,
+            queued_at,
+            sent_at,
+            delivered_at,
+            final_at,
+            latency_ms,
+            latency_clock,
+            _array(unknown) if unknown else "{}",
+            orjson.dumps(content, default=_content_to_json).decode() if content else None,
+            converted,
+            receipt_missing,
+            orjson.dumps(facts_to_json(facts), default=tuple, option=orjson.OPT_UTC_Z).decode(),
+            len(facts),
+            "{" + ",".join(map(str, folded.contribution.dimension_ids)) + "}",
+            now,
+        ),
+        option=orjson.OPT_UTC_Z,
+    )[1:-1]
+    return _ESCAPE.sub(_without_escape, row) if _CONTROL.search(row) else row
 
 
-def _escaped(text: str | None) -> str | None:
-    if text is None or not _SPECIAL.search(text):
-        return text
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+def _without_escape(found: re.Match[bytes]) -> bytes:
+    """A control character as itself; a quote or backslash stays escaped, for CSV as for JSON."""
+    escape = found[0]
+    return escape if escape in _ESCAPED_ALIKE else orjson.loads(b'"' + escape + b'"').encode()
 
 
-_SPECIAL: Final = re.compile(r"[\\\t\n\r]")
+_CONTROL: Final = re.compile(rb"\\[bfnrtu]")
+_ESCAPE: Final = re.compile(rb'\\(?:["\\bfnrt]|u[0-9a-f]{4})')
+_ESCAPED_ALIKE: Final = (b'\\"', b"\\\\")
 
 
 def _array(texts: Iterable[str]) -> str:
@@ -231,27 +289,28 @@ def _content_to_json(content: Content | Media) -> dict[str, Any]:
 
 # --- the set of facts as JSON ---------------------------------------------------------------------------------
 # A list per fact: when and by which callbacks it was heard, then the fields of Receipt in their order, but for the
-# message's own id, and for the content where there is none.
+# provider's id of the message, and for the last two where they say nothing. Facts of our own have no provider's id.
 
 
 def facts_to_json(facts: Facts) -> list[tuple[Any, ...]]:
     """Earliest heard first. Times are left as they are: orjson writes them."""
+    earliest_first = sorted(facts.items(), key=_HEARD) if len(facts) > 1 else facts.items()
     return [
-        (*heard, *receipt[1:]) if receipt.content else (*heard, *receipt[1:-1])
-        for receipt, heard in sorted(facts.items(), key=_HEARD)
+        heard + (receipt[1:-2] if receipt[-1] is None and receipt[-2] is None else receipt[1:])
+        for receipt, heard in earliest_first
     ]
 
 
-def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) -> dict[Receipt, Heard]:
+def facts_from_json(provider_message_id: str | None, facts: Iterable[Sequence[Any]]) -> dict[Receipt, Heard]:
     """The set of facts as it was before facts_to_json."""
     known: dict[Receipt, Heard] = {}
     moment = datetime.fromisoformat
     for fact in facts:
         received_at, callback_ids, word, status, source, part, direction, channel = fact[:8]
         sender, recipient, mcc, mnc, error_code, units, cost_nanos, currency, sequence = fact[8:17]
-        submitted_at, queued_at, sent_at, final_at, our_id, extra, *content = fact[17:]
+        submitted_at, queued_at, sent_at, final_at, our_id, extra, *rare = fact[17:]
         receipt = Receipt(
-            provider_message_id,
+            provider_message_id if provider_message_id and source != "ours" else "",
             word,
             None if status is None else _STATUSES[status],
             _SOURCES[source],
@@ -273,7 +332,8 @@ def facts_from_json(provider_message_id: str, facts: Iterable[Sequence[Any]]) ->
             None if final_at is None else moment(final_at),
             our_id,
             tuple(map(tuple, extra)),
-            _content_from_json(*content[0]) if content else None,
+            _content_from_json(*rare[0]) if rare and rare[0] else None,
+            rare[1] if rare else None,
         )
         known[receipt] = Heard(moment(received_at), tuple(callback_ids))
     return known

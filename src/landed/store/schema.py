@@ -12,6 +12,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Date,
+    Double,
     ForeignKey,
     Identity,
     Index,
@@ -214,7 +215,7 @@ messages = Table(
     metadata,
     Column("id", UUID, primary_key=True),
     Column("account_id", ForeignKey("accounts.id"), nullable=False),
-    Column("provider_message_id", Text, nullable=False),
+    Column("provider_message_id", Text, comment="null until the provider took what we send"),
     Column("direction", Text, nullable=False),
     Column("channel", Text, nullable=False),
     Column("sender", Text),
@@ -247,12 +248,20 @@ messages = Table(
     _at("created_at", default=True),
     _at("updated_at", default=True),
     Column("content", JSONB(none_as_null=True), comment="of an inbound message: text, media, intent"),
+    Column("converted", Boolean, comment="null: nobody told"),
+    Column("receipt_missing", Boolean, nullable=False, server_default="false"),
     UniqueConstraint("account_id", "provider_message_id", "direction"),
     Index("ix_messages_submitted_at_id", "submitted_at", "id"),
     Index(
         "ix_messages_inbound_submitted_at_id",
         "submitted_at",
         "id",
+        postgresql_where=text("direction = 'inbound'"),
+    ),
+    Index(
+        "ix_messages_inbound_sender_submitted_at",
+        "sender",
+        "submitted_at",
         postgresql_where=text("direction = 'inbound'"),
     ),
     Index("ix_messages_recipient_submitted_at", "recipient", "submitted_at"),
@@ -276,7 +285,7 @@ opt_outs = Table(
     _at("changed_at"),
     Column("keyword", Text, comment="the word that was recognised"),
     Column("source", Text, nullable=False, comment="how we know: keyword, provider, error_code or manual"),
-    Column("message_id", UUID, comment="the message that said so"),
+    Column("provider_message_id", Text, comment="the message that said so"),
     Column("facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"),
     _at("created_at", default=True),
     _at("updated_at", default=True),
@@ -284,6 +293,27 @@ opt_outs = Table(
     Index("ix_opt_outs_recipient", "recipient"),
     Index("ix_opt_outs_changed_at_id", "changed_at", "id"),
     comment="who does not want to hear from which of our numbers",
+)
+
+media = Table(
+    "media",
+    metadata,
+    Column("id", UUID, primary_key=True, comment="of message and address"),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("message_id", UUID, nullable=False, index=True, comment="the inbound message it came with"),
+    Column("url", Text, nullable=False, comment="where the provider keeps it"),
+    Column("state", Text, nullable=False, comment="waiting, downloaded or failed"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("next_attempt_at"),
+    Column("problem", Text, comment="why the last attempt failed"),
+    Column("mime_type", Text, comment="as it was served"),
+    Column("size_bytes", BigInteger),
+    Column("sha256", Text, comment="of the content, which is the file's name"),
+    _at("downloaded_at", nullable=True),
+    _at("created_at", default=True),
+    _at("updated_at", default=True),
+    Index("ix_media_next_attempt_at", "next_attempt_at", postgresql_where=text("state = 'waiting'")),
+    comment="pictures, sounds and files of inbound messages, and what became of downloading them",
 )
 
 sessions = Table(
@@ -307,6 +337,7 @@ sessions = Table(
     Column("cost_nanos", BigInteger),
     Column("currency", Text),
     _at("started_at"),
+    _at("expires_at", nullable=True),
     _at("delivered_at", nullable=True),
     _at("verified_at", nullable=True),
     _at("final_at", nullable=True),
@@ -314,6 +345,7 @@ sessions = Table(
     Column("time_to_verify_clock", Text),
     Column("unknown_statuses", ARRAY(Text), nullable=False, server_default="{}"),
     Column("facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"),
+    Column("facts_count", Integer, nullable=False),
     _at("created_at", default=True),
     _at("updated_at", default=True),
     UniqueConstraint("account_id", "provider_session_id"),
@@ -321,6 +353,38 @@ sessions = Table(
     Index("ix_sessions_recipient_started_at", "recipient", "started_at"),
     Index("ix_sessions_our_id", "our_id", postgresql_where=text("our_id IS NOT NULL")),
     comment="verify sessions",
+)
+
+verify_starts = Table(
+    "verify_starts",
+    metadata,
+    Column("id", UUID, primary_key=True, comment="our id of the session, in the path of its callbacks"),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("caller", Text, nullable=False, comment="who asked: an API key, or the command line"),
+    Column("recipient", Text, nullable=False),
+    Column("country", Text),
+    Column("channel", Text, nullable=False),
+    Column("asked", JSONB, nullable=False, comment="what else was asked for, to ask for it again"),
+    Column("state", Text, nullable=False, comment="asking, started, refused, unknown or lost"),
+    Column("provider_session_id", Text, comment="null until the provider's answer is known"),
+    Column("problem", Text, comment="the code of the error that it ended in"),
+    Column("codes_tried", SmallInteger, nullable=False, server_default="0"),
+    Column("resent_from", UUID, comment="the start that this one sends again"),
+    _at("asked_at"),
+    _at("looked_up_at", nullable=True),
+    Index("ix_verify_starts_session", "provider_session_id", "account_id"),
+    Index("ix_verify_starts_recipient_asked_at", "recipient", "asked_at", postgresql_where=text("state <> 'refused'")),
+    Index(
+        "ix_verify_starts_country_asked_at",
+        "account_id",
+        "country",
+        "asked_at",
+        postgresql_where=text("state <> 'refused'"),
+    ),
+    Index("ix_verify_starts_caller_asked_at", "caller", "asked_at", postgresql_where=text("state <> 'refused'")),
+    Index("ix_verify_starts_resent_from", "resent_from", postgresql_where=text("resent_from IS NOT NULL")),
+    Index("ix_verify_starts_unsettled", "asked_at", postgresql_where=text("state IN ('asking', 'unknown')")),
+    comment="verify sessions that we asked providers to start; limits against abuse count them",
 )
 
 
@@ -333,13 +397,20 @@ def _registrations(name: str, *columns: Column[Any] | UniqueConstraint, comment:
         Column("account_id", ForeignKey("accounts.id"), nullable=False),
         *columns,
         Column("our_ids", ARRAY(Text), nullable=False, server_default="{}", comment="our ids in callback paths"),
+        Column(
+            "earlier_ids",
+            ARRAY(UUID),
+            nullable=False,
+            server_default="{}",
+            comment="what its id was, or would have been, while only our ids were known",
+        ),
         Column("status", Text, nullable=False),
         Column("provider_status", Text, nullable=False),
         Column("final", Boolean, nullable=False),
         _at("status_since"),
         Column("reason", Text),
         Column("error_code", Text),
-        Column("history", JSONB, nullable=False),
+        Column("request", JSONB, comment="the last one and what came of it; null: nothing was told that we know"),
         Column("unknown_statuses", ARRAY(Text), nullable=False, server_default="{}"),
         Column(
             "facts", Text, nullable=False, comment="JSON: the set of facts everything else in the row is derived from"
@@ -348,6 +419,7 @@ def _registrations(name: str, *columns: Column[Any] | UniqueConstraint, comment:
         _at("created_at", default=True),
         _at("updated_at", default=True),
         Index(f"ix_{name}_first_heard_at_id", "first_heard_at", "id"),
+        Index(f"ix_{name}_our_ids", "our_ids", postgresql_using="gin"),
         comment=comment,
     )
 
@@ -369,8 +441,38 @@ number_links = _registrations(
     "number_links",
     Column("number", Text, comment="null while only our id is known"),
     Column("provider_campaign_id", Text, comment="the campaign it is linked to, or was last to be linked to"),
+    Column("free", Boolean, nullable=False, comment="linked to no campaign, and nothing is under way"),
     UniqueConstraint("account_id", "number"),
     comment="numbers, and the 10DLC campaign each is linked to",
+)
+
+registration_requests = Table(
+    "registration_requests",
+    metadata,
+    Column("id", UUID, primary_key=True, comment="our id in the callback's path"),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("kind", Text, nullable=False, comment="profile, brand, campaign, number_link or number_unlink"),
+    Column("alias", Text, comment="what we call it at the provider; null: numbers"),
+    Column("parent_id", Text, comment="the provider's id of the profile, brand or campaign it belongs to"),
+    Column("numbers", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("fields", JSONB, nullable=False, comment="what was asked for"),
+    Column("state", Text, nullable=False, comment="asking, asked, refused or unknown"),
+    Column("live", Boolean, nullable=False, comment="false: refused, or replaced by a later request"),
+    Column("provider_id", Text, comment="the provider's id of the profile, brand or campaign"),
+    Column("problem", Text, comment="the code of the error that it ended in"),
+    Column("detail", Text, comment="what the error said"),
+    _at("asked_at"),
+    _at("updated_at"),
+    Index(
+        "ix_registration_requests_alias",
+        "account_id",
+        "kind",
+        "alias",
+        unique=True,
+        postgresql_where=text("live AND alias IS NOT NULL"),
+    ),
+    Index("ix_registration_requests_asked_at_id", "asked_at", "id"),
+    comment="what we asked providers to register for 10DLC",
 )
 
 broadcasts = Table(
@@ -422,6 +524,59 @@ events = Table(
     postgresql_partition_by="RANGE (recorded_at)",
 )
 
+# --- asking back --------------------------------------------------------------------------------------------
+
+lookups = Table(
+    "lookups",
+    metadata,
+    Column("thing_id", UUID, primary_key=True, comment="of the message or verify session"),
+    Column("kind", Text, nullable=False, comment="message or session"),
+    Column("account_id", Integer, nullable=False),
+    _at("next_at"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="how often the provider answered"),
+    Column("answer", Text, comment="what came of asking last: the provider's word, or why there was none"),
+    _at("entered_at", default=True),
+    Index("ix_lookups_account_id_next_at", "account_id", "next_at"),
+    comment="what is not final and should be: to be asked for at the provider; finished ones are taken out",
+)
+
+walks = Table(
+    "walks",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", Text, comment="how far it is; the walk's own writing; null: at the beginning"),
+    _at("next_at"),
+    comment="walks through tables, by one worker at a time",
+)
+
+imports = Table(
+    "imports",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    _at("window_at"),
+    Column("messages", Integer, nullable=False),
+    _at("imported_at"),
+    PrimaryKeyConstraint("account_id", "window_at"),
+    comment="hours of history that were asked for at the provider and are in, so that an import can go on",
+)
+
+conversions = Table(
+    "conversions",
+    metadata,
+    Column("message_id", UUID, primary_key=True),
+    Column("account_id", Integer, nullable=False),
+    Column("converted", Boolean, nullable=False),
+    _at("occurred_at"),
+    Column("state", Text, nullable=False, comment="waiting, told or refused"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("next_attempt_at"),
+    Column("problem", Text, comment="why the last attempt failed"),
+    _at("created_at", default=True),
+    _at("updated_at", default=True),
+    Index("ix_conversions_next_attempt_at", "next_attempt_at", postgresql_where=text("state = 'waiting'")),
+    comment="conversions to tell the provider of",
+)
+
 # --- counters -----------------------------------------------------------------------------------------------
 
 dimensions = Table(
@@ -470,6 +625,9 @@ def _counters(resolution: str, **options: Any) -> tuple[Table, Table]:
         Column("parts", BigInteger, nullable=False),
         Column("units", BigInteger, nullable=False),
         Column("cost_nanos", BigInteger, nullable=False),
+        Column("receipts_missing", BigInteger, nullable=False, server_default="0"),
+        Column("converted", BigInteger, nullable=False, server_default="0"),
+        Column("unconverted", BigInteger, nullable=False, server_default="0"),
         PrimaryKeyConstraint("dimension_id", "bucket_at"),
         **options,
     )
@@ -518,3 +676,79 @@ def _session_counters(resolution: str, **options: Any) -> Table:
 
 session_counters_hour = _session_counters("hour")
 session_counters_day = _session_counters("day")
+
+# --- sending ------------------------------------------------------------------------------------------------
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("api_key_id", Integer, nullable=False, comment="0: the command line"),
+    Column("key", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, comment="SHA-256 of all that was asked for"),
+    Column("status", SmallInteger, comment="of the answer; null: in progress"),
+    Column("body", Text, comment="JSON: the answer"),
+    _at("created_at"),
+    _at("in_progress_until"),
+    PrimaryKeyConstraint("api_key_id", "key"),
+    Index("ix_idempotency_keys_created_at", "created_at"),
+    comment="what was answered to whom, to be answered again",
+)
+
+_FREE = text("state = 'waiting' AND claimed_by IS NULL")
+_OPEN = text("state <> 'waiting' OR claimed_by IS NOT NULL")
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", UUID, primary_key=True, comment="the message's"),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("request", JSONB, nullable=False, comment="what to send, but for what other columns say"),
+    Column("state", Text, nullable=False, comment="waiting, sending: may have gone out, unknown: to be looked up"),
+    _at("due_at"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("first_marked_at", nullable=True),
+    _at("marked_at", nullable=True),
+    Column("claimed_by", Text, comment="the worker that is to send it, or does"),
+    Column("looks", SmallInteger, nullable=False, server_default="0", comment="look-ups that found nothing"),
+    Column("problem", Text, comment="why it is not sent yet"),
+    _at("expires_at", nullable=True),
+    _at("created_at"),
+    Index("ix_outbox_account_id_sender_due_at", "account_id", "sender", "due_at", postgresql_where=_FREE),
+    Index("ix_outbox_account_id_recipient", "account_id", "recipient", postgresql_where=_OPEN),
+    Index("ix_outbox_unknown_due_at", "due_at", postgresql_where=text("state = 'unknown'")),
+    Index("ix_outbox_expires_at", "expires_at", postgresql_where=text("state = 'waiting' AND expires_at IS NOT NULL")),
+    Index("ix_outbox_claimed_by", "claimed_by", postgresql_where=text("claimed_by IS NOT NULL")),
+    comment="messages on their way to the provider; what is settled is taken out",
+)
+
+outbox_workers = Table(
+    "outbox_workers",
+    metadata,
+    Column("name", Text, primary_key=True),
+    _at("alive_until"),
+    comment="who may hold claims in the outbox; what one that is dead was sending has to be looked up",
+)
+
+outbox_counts = Table(
+    "outbox_counts",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("outcome", Text, nullable=False, comment="sent, retried, unknown, found, not_found, refused, …"),
+    Column("messages", BigInteger, nullable=False),
+    PrimaryKeyConstraint("account_id", "outcome"),
+    comment="what became of sending, for metrics",
+)
+
+send_rates = Table(
+    "send_rates",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), nullable=False),
+    Column("sender", Text, nullable=False, comment="empty: the account as a whole"),
+    Column("rate", Double, comment="messages per second; null: what the setting says"),
+    Column("spent_until", Double, comment="seconds since 1970, as are all here: see services/rates.py"),
+    Column("paused_until", Double),
+    Column("turn", BigInteger, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("account_id", "sender"),
+    comment="how fast may be sent, and how much of that is spent; who plans locks the account's row",
+)

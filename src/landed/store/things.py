@@ -94,8 +94,9 @@ class Rows(Generic[R]):
         return dict(self._facts.validate_json(text))
 
     def text(self, facts: Mapping[R, Heard]) -> str:
-        """The set of facts as the row keeps it, earliest heard first."""
-        return self._facts.dump_json(sorted(facts.items(), key=lambda fact: (fact[1], repr(fact[0])))).decode()
+        """The set of facts as the row keeps it, earliest heard first: the same text for the same set."""
+        plain = self._facts.dump_python(list(facts.items()), mode="json")
+        return orjson.dumps(sorted(plain, key=lambda fact: (fact[1][0], orjson.dumps(fact[0])))).decode()
 
 
 def _json(rows: Sequence[Mapping[str, Any]]) -> str:

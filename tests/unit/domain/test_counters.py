@@ -133,7 +133,7 @@ def test_what_is_not_known_is_empty_text_and_counts_nothing() -> None:
     message = message_of()
 
     assert dimensions(7, message)[0] == Dimensions(7, "outbound", "sms", "", "", "", "", "delivered", "", "")
-    assert contribution(message, (1,)) == (counters.minute_of(START), (1,), 1, 0, 0, None)
+    assert contribution(message, (1,)) == (counters.minute_of(START), (1,), 1, 0, 0, None, False, None)
 
 
 def test_a_message_is_in_one_row_of_each_grain_and_one_for_each_tag() -> None:

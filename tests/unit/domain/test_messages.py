@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from landed.domain.facts import CALLBACK_IDS_MAX
 from landed.domain.messages import FACTS_MAX, Message, fold
 from landed.domain.receipts import Channel, Direction, PartOf, Receipt, Source, Telling
-from landed.domain.statuses import FINAL, Status
+from landed.domain.statuses import FINAL, RANK, Status
 
 START = datetime(2026, 3, 2, 9, 15, tzinfo=UTC)
 
@@ -38,7 +38,8 @@ def folded(*receipts: Receipt) -> Message:
 # --- any facts whatever --------------------------------------------------------------------------------------------
 
 MOMENTS = st.none() | st.integers(-400_000, 400_000).map(lambda seconds: START + timedelta(seconds=seconds))
-STATUSES = st.none() | st.sampled_from(Status)
+#: What a provider tells; what we know before it has the message is told first, and by us.
+STATUSES = st.none() | st.sampled_from([status for status in Status if RANK[status] >= RANK[Status.QUEUED]])
 PARTS = st.none() | st.builds(
     lambda number, of: PartOf(f"p{number}", number, max(number, of)), st.integers(1, 3), st.integers(2, 4)
 )

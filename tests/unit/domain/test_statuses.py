@@ -23,8 +23,9 @@ def test_either_order_of_two_reports_ends_in_the_higher(one: Status, other: Stat
     assert advance(one, other) is advance(other, one) is max(one, other, key=RANK.__getitem__)
 
 
-def test_only_queued_and_sent_wait_for_more() -> None:
-    assert set(Status) - FINAL == {Status.QUEUED, Status.SENT}
+def test_what_is_on_its_way_waits_for_more() -> None:
+    before_the_provider = {Status.SCHEDULED, Status.SENDING, Status.UNKNOWN_OUTCOME}
+    assert set(Status) - FINAL == before_the_provider | {Status.QUEUED, Status.SENT}
 
 
 def test_our_own_guess_and_an_inbound_message_are_no_outcome_a_provider_reported() -> None:

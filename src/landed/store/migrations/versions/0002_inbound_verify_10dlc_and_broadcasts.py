@@ -66,13 +66,25 @@ def upgrade() -> None:
         sa.Column(
             "our_ids", sa.ARRAY(sa.Text()), server_default="{}", nullable=False, comment="our ids in callback paths"
         ),
+        sa.Column(
+            "earlier_ids",
+            sa.ARRAY(sa.UUID()),
+            server_default="{}",
+            nullable=False,
+            comment="what its id was, or would have been, while only our ids were known",
+        ),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("provider_status", sa.Text(), nullable=False),
         sa.Column("final", sa.Boolean(), nullable=False),
         sa.Column("status_since", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
-        sa.Column("history", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "request",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="the last one and what came of it; null: nothing was told that we know",
+        ),
         sa.Column("unknown_statuses", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column(
             "facts",
@@ -89,6 +101,7 @@ def upgrade() -> None:
         comment="10DLC brands",
     )
     op.create_index("ix_brands_first_heard_at_id", "brands", ["first_heard_at", "id"], unique=False)
+    op.create_index("ix_brands_our_ids", "brands", ["our_ids"], unique=False, postgresql_using="gin")
     op.create_table(
         "broadcasts",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -127,13 +140,25 @@ def upgrade() -> None:
         sa.Column(
             "our_ids", sa.ARRAY(sa.Text()), server_default="{}", nullable=False, comment="our ids in callback paths"
         ),
+        sa.Column(
+            "earlier_ids",
+            sa.ARRAY(sa.UUID()),
+            server_default="{}",
+            nullable=False,
+            comment="what its id was, or would have been, while only our ids were known",
+        ),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("provider_status", sa.Text(), nullable=False),
         sa.Column("final", sa.Boolean(), nullable=False),
         sa.Column("status_since", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
-        sa.Column("history", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "request",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="the last one and what came of it; null: nothing was told that we know",
+        ),
         sa.Column("unknown_statuses", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column(
             "facts",
@@ -152,6 +177,7 @@ def upgrade() -> None:
         comment="10DLC campaigns",
     )
     op.create_index("ix_campaigns_first_heard_at_id", "campaigns", ["first_heard_at", "id"], unique=False)
+    op.create_index("ix_campaigns_our_ids", "campaigns", ["our_ids"], unique=False, postgresql_using="gin")
     op.create_table(
         "number_links",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -163,8 +189,16 @@ def upgrade() -> None:
             nullable=True,
             comment="the campaign it is linked to, or was last to be linked to",
         ),
+        sa.Column("free", sa.Boolean(), nullable=False, comment="linked to no campaign, and nothing is under way"),
         sa.Column(
             "our_ids", sa.ARRAY(sa.Text()), server_default="{}", nullable=False, comment="our ids in callback paths"
+        ),
+        sa.Column(
+            "earlier_ids",
+            sa.ARRAY(sa.UUID()),
+            server_default="{}",
+            nullable=False,
+            comment="what its id was, or would have been, while only our ids were known",
         ),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("provider_status", sa.Text(), nullable=False),
@@ -172,7 +206,12 @@ def upgrade() -> None:
         sa.Column("status_since", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("reason", sa.Text(), nullable=True),
         sa.Column("error_code", sa.Text(), nullable=True),
-        sa.Column("history", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "request",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=True,
+            comment="the last one and what came of it; null: nothing was told that we know",
+        ),
         sa.Column("unknown_statuses", sa.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column(
             "facts",
@@ -189,6 +228,7 @@ def upgrade() -> None:
         comment="numbers, and the 10DLC campaign each is linked to",
     )
     op.create_index("ix_number_links_first_heard_at_id", "number_links", ["first_heard_at", "id"], unique=False)
+    op.create_index("ix_number_links_our_ids", "number_links", ["our_ids"], unique=False, postgresql_using="gin")
     op.create_table(
         "opt_outs",
         sa.Column("id", sa.UUID(), nullable=False),
@@ -204,7 +244,7 @@ def upgrade() -> None:
         sa.Column("changed_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
         sa.Column("keyword", sa.Text(), nullable=True, comment="the word that was recognised"),
         sa.Column("source", sa.Text(), nullable=False, comment="how we know: keyword, provider, error_code or manual"),
-        sa.Column("message_id", sa.UUID(), nullable=True, comment="the message that said so"),
+        sa.Column("provider_message_id", sa.Text(), nullable=True, comment="the message that said so"),
         sa.Column(
             "facts",
             sa.Text(),
@@ -217,6 +257,34 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_opt_outs")),
         sa.UniqueConstraint("account_id", "sender", "recipient", name=op.f("uq_opt_outs_account_id_sender_recipient")),
         comment="who does not want to hear from which of our numbers",
+    )
+    op.create_table(
+        "media",
+        sa.Column("id", sa.UUID(), nullable=False, comment="of message and address"),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("message_id", sa.UUID(), nullable=False, comment="the inbound message it came with"),
+        sa.Column("url", sa.Text(), nullable=False, comment="where the provider keeps it"),
+        sa.Column("state", sa.Text(), nullable=False, comment="waiting, downloaded or failed"),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("next_attempt_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("problem", sa.Text(), nullable=True, comment="why the last attempt failed"),
+        sa.Column("mime_type", sa.Text(), nullable=True, comment="as it was served"),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.Text(), nullable=True, comment="of the content, which is the file's name"),
+        sa.Column("downloaded_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_media_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_media")),
+        comment="pictures, sounds and files of inbound messages, and what became of downloading them",
+    )
+    op.create_index(op.f("ix_media_message_id"), "media", ["message_id"], unique=False)
+    op.create_index(
+        "ix_media_next_attempt_at",
+        "media",
+        ["next_attempt_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'waiting'"),
     )
     op.create_index("ix_opt_outs_changed_at_id", "opt_outs", ["changed_at", "id"], unique=False)
     op.create_index("ix_opt_outs_recipient", "opt_outs", ["recipient"], unique=False)
@@ -240,6 +308,7 @@ def upgrade() -> None:
         sa.Column("cost_nanos", sa.BigInteger(), nullable=True),
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("started_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.Column("expires_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("delivered_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("verified_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("final_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -252,6 +321,7 @@ def upgrade() -> None:
             nullable=False,
             comment="JSON: the set of facts everything else in the row is derived from",
         ),
+        sa.Column("facts_count", sa.Integer(), nullable=False),
         sa.Column("created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["account_id"], ["accounts.id"], name=op.f("fk_sessions_account_id")),
@@ -301,19 +371,48 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("direction = 'inbound'"),
     )
+    op.create_index(
+        "ix_messages_inbound_sender_submitted_at",
+        "messages",
+        ["sender", "submitted_at"],
+        unique=False,
+        postgresql_where=sa.text("direction = 'inbound'"),
+    )
     op.create_unique_constraint(
         op.f("uq_messages_account_id_provider_message_id_direction"),
         "messages",
         ["account_id", "provider_message_id", "direction"],
     )
-    # ### end Alembic commands ###
+    op.add_column("messages", sa.Column("converted", sa.Boolean(), comment="null: nobody told"))
+    op.add_column(
+        "messages", sa.Column("receipt_missing", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    )
+    op.alter_column(
+        "messages", "provider_message_id", nullable=True, comment="null until the provider took what we send"
+    )
+    for resolution in ("minute", "hour", "day"):
+        for name in ("receipts_missing", "converted", "unconverted"):
+            op.add_column(
+                f"counters_{resolution}", sa.Column(name, sa.BigInteger(), server_default="0", nullable=False)
+            )
 
 
 def downgrade() -> None:
+    for resolution in ("minute", "hour", "day"):
+        for name in ("unconverted", "converted", "receipts_missing"):
+            op.drop_column(f"counters_{resolution}", name)
+    op.alter_column("messages", "provider_message_id", nullable=False, comment=None)
+    op.drop_column("messages", "receipt_missing")
+    op.drop_column("messages", "converted")
     # ### commands auto generated by Alembic - please adjust! ###
     op.drop_constraint(op.f("uq_messages_account_id_provider_message_id_direction"), "messages", type_="unique")
     op.drop_index(
         "ix_messages_inbound_submitted_at_id", table_name="messages", postgresql_where=sa.text("direction = 'inbound'")
+    )
+    op.drop_index(
+        "ix_messages_inbound_sender_submitted_at",
+        table_name="messages",
+        postgresql_where=sa.text("direction = 'inbound'"),
     )
     op.create_unique_constraint(
         op.f("uq_messages_account_id_provider_message_id"),
@@ -335,15 +434,21 @@ def downgrade() -> None:
     op.drop_index("ix_sessions_recipient_started_at", table_name="sessions")
     op.drop_index("ix_sessions_our_id", table_name="sessions", postgresql_where=sa.text("our_id IS NOT NULL"))
     op.drop_table("sessions")
+    op.drop_index("ix_media_next_attempt_at", table_name="media", postgresql_where=sa.text("state = 'waiting'"))
+    op.drop_index(op.f("ix_media_message_id"), table_name="media")
+    op.drop_table("media")
     op.drop_index("ix_opt_outs_recipient", table_name="opt_outs")
     op.drop_index("ix_opt_outs_changed_at_id", table_name="opt_outs")
     op.drop_table("opt_outs")
+    op.drop_index("ix_number_links_our_ids", table_name="number_links")
     op.drop_index("ix_number_links_first_heard_at_id", table_name="number_links")
     op.drop_table("number_links")
+    op.drop_index("ix_campaigns_our_ids", table_name="campaigns")
     op.drop_index("ix_campaigns_first_heard_at_id", table_name="campaigns")
     op.drop_table("campaigns")
     op.drop_index("ix_broadcasts_first_heard_at_id", table_name="broadcasts")
     op.drop_table("broadcasts")
+    op.drop_index("ix_brands_our_ids", table_name="brands")
     op.drop_index("ix_brands_first_heard_at_id", table_name="brands")
     op.drop_table("brands")
     op.drop_table("session_counters_hour")
