@@ -84,7 +84,7 @@ def calm_collector() -> None:
     """For a process that handles large batches: they are trees of plain values without cycles, and Python would walk
     through them over and over, for a fifth of its time, to find nothing."""
     gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
+    gc.set_threshold(700_000, 50, 100)
 
 
 def stop_on_signals(stopping: asyncio.Event, parent: int | None = None) -> None:

@@ -25,7 +25,9 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from landed.domain import limits
 from landed.domain.errors import SettingInvalid
+from landed.domain.limits import Limit
 
 PREFIX: Final = "LANDED_"
 SECRET_KEY_FILE: Final = "secret-key"  # noqa: S105  a file's name
@@ -45,6 +47,10 @@ def _setting(meaning: str, *, give: str, default: Any = ..., **limits: Any) -> A
 
 def _whole(meaning: str, *, default: int, least: int, most: int) -> Any:
     return _setting(meaning, give=f"a whole number from {least} to {most}", default=default, ge=least, le=most)
+
+
+def _rate(meaning: str, *, default: float) -> Any:
+    return _setting(meaning, give="a number above 0, up to 10000", default=default, gt=0, le=10_000)
 
 
 def _data_dir_default() -> Path:
@@ -103,6 +109,25 @@ def _listed(text: Any) -> Any:
     return [part.strip() for part in text.split(",") if part.strip()] if isinstance(text, str) else text
 
 
+def _urls_by_name(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    pairs = [part.partition("=") for part in _listed(text)]
+    if not all(name.strip() for name, _, _ in pairs):
+        raise ValueError
+    return {name.strip(): _public_url(url.strip()) for name, _, url in pairs}
+
+
+def _limits(text: Any) -> Any:
+    return limits.read(text) if isinstance(text, str) else text
+
+
+def _region(code: Any) -> Any:
+    if isinstance(code, str) and not re.fullmatch(r"[A-Za-z]{2}", code):
+        raise ValueError
+    return code.upper() if isinstance(code, str) else code
+
+
 def _lower(text: Any) -> Any:
     return text.lower() if isinstance(text, str) else text
 
@@ -126,7 +151,7 @@ class Settings(BaseSettings):
         default=None,
     )
     data_dir: Annotated[Path, BeforeValidator(_data_dir)] = _setting(
-        "directory of the embedded PostgreSQL and of the generated secret key",
+        "directory of the embedded PostgreSQL, of the generated secret key, and of downloaded media",
         give="a directory",
         default_factory=_data_dir_default,
     )
@@ -145,6 +170,11 @@ class Settings(BaseSettings):
         "addresses or networks of the proxies in front, by commas; forwarded headers of all others are ignored",
         give="addresses or networks by commas, such as 10.0.0.1,192.168.0.0/24",
         default=(),
+    )
+    provider_urls: Annotated[Mapping[str, str], BeforeValidator(_urls_by_name)] = _setting(
+        "addresses to call in place of the providers' own, by name and commas: of stand-ins, such as a simulator",
+        give="names and URLs such as plivo=http://127.0.0.1:9100,routee=http://127.0.0.1:9101",
+        default_factory=dict,
     )
     secret_key: SecretStr | None = _setting(
         "what secrets in the database are encrypted with, the same on every machine;"
@@ -176,6 +206,80 @@ class Settings(BaseSettings):
     )
     body_bytes_max: int = _whole(
         "bytes of a callback's body; a larger one gets 413", default=256 * 1024, least=1024, most=16 * 1024 * 1024
+    )
+    media_download: bool = _setting(
+        "whether workers download pictures and files of inbound messages into the data directory",
+        give="true or false",
+        default=False,
+    )
+    media_bytes_max: int = _whole(
+        "bytes of one downloaded picture or file; a larger one is given up",
+        default=20 * 1024 * 1024,
+        least=1024,
+        most=1024 * 1024 * 1024,
+    )
+    reconcile_after_s: int = _whole(
+        "seconds after which a message without a final status is asked for at the provider, and then ever more rarely",
+        default=3600,
+        least=60,
+        most=7 * 24 * 3600,
+    )
+    expire_after_s: int = _whole(
+        "seconds after which a message that nobody can tell the end of becomes expired",
+        default=72 * 3600,
+        least=60,
+        most=90 * 24 * 3600,
+    )
+    lookups_per_s: int = _whole(
+        "messages that a worker asks a provider for in a second, for each account", default=10, least=1, most=50
+    )
+    report_conversions: bool = _setting(
+        "whether a verified session counts as the conversion of the messages that belong to it, and providers are told",
+        give="true or false",
+        default=False,
+    )
+    verify_recipient_limits: Annotated[tuple[Limit, ...], BeforeValidator(_limits)] = _setting(
+        "verify sessions that may be started to one number, resending included, over all accounts",
+        give="counts and times by commas, such as 5/10m,20/1d, or off",
+        default=limits.read("5/10m,20/1d"),
+    )
+    verify_country_limits: Annotated[tuple[Limit, ...], BeforeValidator(_limits)] = _setting(
+        "verify sessions that one account may start to numbers of one country",
+        give="counts and times by commas, such as 1000/1h, or off",
+        default=limits.read("1000/1h"),
+    )
+    verify_caller_limits: Annotated[tuple[Limit, ...], BeforeValidator(_limits)] = _setting(
+        "verify sessions that may be started with one API key",
+        give="counts and times by commas, such as 3000/1h, or off",
+        default=limits.read("3000/1h"),
+    )
+    verify_share_percent_min: int = _whole(
+        "least percentage of verify sessions that have to end verified, by API key, and by account and country; below"
+        " it no more are started for a while; 0: no such limit",
+        default=10,
+        least=0,
+        most=100,
+    )
+    verify_share_sessions_min: int = _whole(
+        "ended verify sessions that it takes to tell that percentage", default=50, least=1, most=1000
+    )
+    verify_share_hours: int = _whole("hours back from now that the percentage is of", default=6, least=1, most=168)
+    verify_tries_max: int = _whole(
+        "codes that may be tried for one verify session; after the last wrong one it has failed",
+        default=5,
+        least=1,
+        most=10,
+    )
+    default_region: Annotated[str | None, BeforeValidator(_region)] = _setting(
+        "country of phone numbers that are given without one; unset: they begin with a country's code",
+        give="the ISO 3166 code of a country, such as US",
+        default=None,
+    )
+    send_rate_per_account: float = _rate(
+        "messages per second that an account sends, where `landed accounts rate` says nothing else", default=5.0
+    )
+    send_rate_per_sender: float = _rate(
+        "messages per second from one number or name, where `landed accounts rate` says nothing else", default=5.0
     )
     retention_days: int = _whole("days that raw callbacks and events are kept", default=90, least=1, most=3650)
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _setting(
@@ -324,6 +428,10 @@ def _shown(value: Any) -> str | None:
         return None
     if isinstance(value, SecretStr):
         return _shown_secret(value.get_secret_value())
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return ",".join(f"{key}={each}" for key, each in value.items()) or None
     if isinstance(value, tuple):
         return ",".join(str(part) for part in value) or None
     return str(value)

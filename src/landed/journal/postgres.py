@@ -25,6 +25,7 @@ from landed.store.connect import OPTIONS, translated
 _CHANNEL: Final = "landed_journal"
 _EPOCH_LOCK: Final = 0x1A9DED03
 #: Readers are woken at most this often by one writer: a NOTIFY takes a lock that all of the cluster shares.
+_READ_BYTES: Final = 2**20
 _NOTIFY_EVERY_S: Final = 0.02
 #: Counting a backlog stops here, so that asking stays cheap when it matters most.
 BACKLOG_ROWS_MAX: Final = 100_000
@@ -198,6 +199,9 @@ class PostgresJournal:
     async def _read_connection(self) -> AsyncConnection[Any]:
         if self._reader is None or self._reader.closed:
             self._reader = await self._connect()
+            # libpq reads as much at once as its buffer takes, and never makes that smaller again. One long value
+            # makes it long, or else a batch comes in a thousand pieces, each with a turn of the event loop.
+            await self._reader.execute("SELECT repeat(' ', %s)", [_READ_BYTES])
         return self._reader
 
     async def _begin_epoch(self, connection: AsyncConnection[Any]) -> None:

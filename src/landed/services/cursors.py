@@ -5,6 +5,7 @@ import binascii
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import orjson
 
@@ -35,6 +36,26 @@ def read(cursor: str, kinds: Sequence[type]) -> tuple[datetime, list[str | int |
             raise ValueError("out of range")
         return moment_of(since_epoch), rest
     except (ValueError, TypeError, OverflowError, binascii.Error) as error:
+        raise invalid() from error
+
+
+def write_row(at: datetime, row_id: UUID) -> str:
+    """The place of a row in a list that is ordered by a time and then by id."""
+    return write(at, row_id.hex)
+
+
+def read_row(cursor: str | None) -> tuple[datetime, UUID] | None:
+    """The place that `write_row` wrote; None: the list's beginning.
+
+    Raises:
+        InputInvalid: it is no cursor of ours.
+    """
+    if cursor is None:
+        return None
+    at, (hexadecimal,) = read(cursor, [str])
+    try:
+        return at, UUID(hex=str(hexadecimal))
+    except ValueError as error:
         raise invalid() from error
 
 

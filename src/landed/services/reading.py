@@ -5,10 +5,12 @@ Everything takes `account_id`, the account a key is bound to (None: all): what b
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -31,7 +33,8 @@ LIMIT_MAX: Final = 200
 NONE: Final = "none"
 MASKED: Final = "********"
 
-_ACCOUNT_KEY: Final = re.compile(r"(/callbacks/)[^/?#]+")
+#: In the path of a URL, and in bodies that repeat one: JSON may write `\/`.
+_ACCOUNT_KEY: Final = re.compile(r"(\\?/callbacks\\?/)[^/?#\"'\s\\&%]+")
 _SECRET_HEADER: Final = re.compile(r"authorization|cookie|token|secret|password|api-?key", re.IGNORECASE)
 _WRITING_OF_NUMBERS: Final = re.compile(r"[\s().-]")
 _REFUSED_ID: Final = re.compile(r"refused-(\d{1,9})-(\d{1,4})-(\d{1,17})", re.ASCII)
@@ -109,7 +112,8 @@ class Reader:
         row = await message_queries.one(self._engine, message_id, None if account_id is None else [account_id])
         if row is None:
             raise NotFound("There is no message with this id, ours or the provider's.")
-        return shapes.message_whole(row, await account_names(self._engine), self._providers)
+        progress = None if row.final else await message_queries.progress(self._engine, row.id)
+        return shapes.message_whole(row, await account_names(self._engine), self._providers, progress)
 
     async def callbacks(
         self, question: CallbackQuestion, *, account_id: int | None, cursor: str | None, limit: int, keys_shown: bool
@@ -126,7 +130,10 @@ class Reader:
         found = await callback_queries.page(self._engine, wanted, question.verdict, _callback_cursor(cursor), limit + 1)
         positions = await callback_queries.positions(self._engine)
         return shapes.CallbackList(
-            data=[shapes.CallbackShape(**_callback(each, names, positions, keys_shown)) for each in found[:limit]],
+            data=[
+                shapes.CallbackShape(**_callback(each, names, positions, self._masked(each, names, keys_shown)))
+                for each in found[:limit]
+            ],
             next_cursor=cursors.write(*found[limit - 1].cursor) if len(found) > limit else None,
         )
 
@@ -141,15 +148,27 @@ class Reader:
             raise NotFound("There is no callback with this id, or it is not kept any more.")
         names = await account_names(self._engine)
         positions = await callback_queries.positions(self._engine)
+        masked = self._masked(found, names, keys_shown)
         body, body_base64 = _body(found.row.body)
         headers = headers_of(found.row.headers)
         return shapes.CallbackWhole(
-            **_callback(found, names, positions, keys_shown),
+            **_callback(found, names, positions, masked),
             headers={name: MASKED if _SECRET_HEADER.search(name) else value for name, value in headers.items()},
-            body=body,
+            body=None if body is None else masked(body),
             body_base64=body_base64,
             body_truncated=len(found.row.body) < found.row.body_bytes,
         )
+
+    def _masked(self, found: Found, names: Mapping[int, AccountName], keys_shown: bool) -> Callable[[str], str]:
+        """What takes the account's key out of a text; an own path of a provider that signs nothing is as secret."""
+        if keys_shown:
+            return str
+        account = names.get(found.row.account_id)
+        provider = self._providers.get(account.provider) if account else None
+        path = urlsplit(found.row.url).path
+        if provider is None or provider.is_signed or _ACCOUNT_KEY.search(path) or len(path) < 2:
+            return partial(_ACCOUNT_KEY.sub, rf"\g<1>{MASKED}")
+        return partial(re.compile(re.escape(path).replace("/", r"\\?/")).sub, f"/{MASKED}")
 
     async def _find(self, callback_id: str, among: Sequence[int] | None) -> Found | None:
         if _ACCEPTED_ID.fullmatch(callback_id):
@@ -206,7 +225,10 @@ def _callback_cursor(cursor: str | None) -> CallbackCursor | None:
 
 
 def _callback(
-    found: Found, names: Mapping[int, AccountName], positions: Mapping[int, str], keys_shown: bool
+    found: Found,
+    names: Mapping[int, AccountName],
+    positions: Mapping[int, str],
+    masked: Callable[[str], str],
 ) -> dict[str, Any]:
     row, (received_at, accepted, _, slot) = found.row, found.cursor
     account = names.get(row.account_id)
@@ -214,7 +236,7 @@ def _callback(
         "account": account.name if account else None,
         "received_at": received_at,
         "method": row.method,
-        "url": row.url if keys_shown else _ACCOUNT_KEY.sub(rf"\g<1>{MASKED}", row.url),
+        "url": masked(row.url),
         "body_bytes": row.body_bytes,
         "reason": row.reason,
         "detail": row.detail,

@@ -18,10 +18,13 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from landed.domain.accounts import Account, PathRole
+from landed.domain import addresses
+from landed.domain.accounts import Account, PathRole, TokenRole
 from landed.domain.errors import Overloaded, StoreUnavailable
 from landed.journal.base import Accepted, Journal
 from landed.providers.base import Credentials, Provider
+from landed.services import callers
+from landed.services.callers import Guard, Hosts
 from landed.store import listening
 from landed.store.accounts import CHANGED
 from landed.store.refusals import Refused
@@ -40,6 +43,7 @@ class Entry:
     account_id: int
     provider: Provider
     credentials: Credentials
+    guard: Guard | None = None  #: who may call; None: anybody
 
 
 class Directory:
@@ -54,6 +58,10 @@ class Directory:
         self._by_path: Mapping[str, Entry] = {}
         self._by_account: Mapping[int, Provider] = {}
         self._valid_until = math.inf
+        self._hosts: Hosts = {}
+        #: Host names among the addresses that accounts allow; HostKeeper looks them up, and is told when they change.
+        self.host_names: frozenset[str] = frozenset()
+        self.host_names_changed = asyncio.Event()
 
     def replace(self, accounts: Sequence[Account], providers: Mapping[str, Provider] | None = None) -> None:
         """Know these accounts from now on, and no others."""
@@ -61,6 +69,16 @@ class Directory:
         self._providers = self._providers if providers is None else providers
         self._build()
         self.loaded = True
+        allowed = {each for account in accounts for each in account.allowed_addresses}
+        host_names = frozenset(each for each in allowed if addresses.network(each) is None)
+        if host_names != self.host_names:
+            self.host_names = host_names
+            self.host_names_changed.set()
+
+    def resolve(self, hosts: Hosts) -> None:
+        """Know these addresses of host names from now on, and no others."""
+        self._hosts = hosts
+        self._build()
 
     def by_key(self, key: str) -> Entry | None:
         """The account of /callbacks/{key}."""
@@ -105,11 +123,15 @@ class Directory:
             by_account[account.id] = provider
             if account.disabled_at is not None:
                 continue
-            auth_tokens = tuple(token.value for token in account.tokens if is_live(token.expires_at))
+            live = [token for token in account.tokens if is_live(token.expires_at)]
+            # A password is no key to sign with: whoever may call cannot for that reason also sign.
+            auth_tokens = tuple(token.value for token in live if token.role != TokenRole.BASIC)
+            basic = [token.value for token in live if token.role == TokenRole.BASIC]
             entry = Entry(
                 account_id=account.id,
                 provider=provider,
                 credentials=Credentials(auth_tokens=auth_tokens, policy=account.policy),
+                guard=callers.guard(account.allowed_addresses, basic, self._hosts),
             )
             for path in account.paths:
                 if is_live(path.expires_at):

@@ -3,7 +3,8 @@
 A question's period is cut into whole UTC days and finer edges (domain/periods.py), so thirty days cost thirty
 buckets. Rates are over messages we sent: `delivery_rate` is delivered and read over all that are final, and
 `failure_rate` failed and undelivered over the same; expired ones are neither, since nobody knows. `pending` is
-how many are not final yet.
+how many are not final yet. `missing_rate` is over the same as well: those whose end the provider did not tell us by
+itself. `conversion_rate` is over those of which it was reported whether they converted.
 """
 
 import asyncio
@@ -47,6 +48,7 @@ class Group(Word):
     """What messages can be grouped and filtered by."""
 
     ACCOUNT = "account"
+    PROVIDER = "provider"
     CHANNEL = "channel"
     DIRECTION = "direction"
     COUNTRY = "country"
@@ -67,6 +69,7 @@ class Bucket(Word):
 
 _COLUMNS: Final[Mapping[Group, tuple[str, ...]]] = {
     Group.ACCOUNT: ("account_id",),
+    Group.PROVIDER: ("account_id",),
     Group.NETWORK: ("mcc", "mnc"),
 }
 
@@ -102,6 +105,9 @@ class Counts(Shape):
     messages: int
     parts: int
     units: int
+    scheduled: int
+    sending: int
+    unknown_outcome: int
     queued: int
     sent: int
     expired: int
@@ -113,6 +119,11 @@ class Counts(Shape):
     pending: int = Field(description="sent by us, and not final yet")
     delivery_rate: float | None = Field(description="delivered and read, over those sent by us that are final")
     failure_rate: float | None = Field(description="failed and undelivered, over the same; expired ones are neither")
+    receipts_missing: int = Field(description="final, and the provider did not tell us: we asked, or gave up")
+    missing_rate: float | None = Field(description="those, over those sent by us that are final")
+    converted: int = Field(description="the person did what the message was for, as you reported")
+    unconverted: int = Field(description="the person did not, as you reported")
+    conversion_rate: float | None = Field(description="converted, over converted and unconverted")
     latency_s: Quantiles
     cost: list[Money] = Field(description="one entry per currency")
 
@@ -122,6 +133,7 @@ class AnalyticsRow(Counts):
 
     bucket_at: Moment | None = Field(default=None, description="start of the bucket")
     account: str | None = None
+    provider: str | None = None
     channel: str | None = None
     direction: str | None = None
     country: str | None = None
@@ -166,6 +178,7 @@ class Report(Shape):
     until: Moment
     rounded: bool
     totals: AnalyticsRow
+    by_provider: list[AnalyticsRow]
     by_country: list[AnalyticsRow]
     by_network: list[AnalyticsRow]
     errors: list[ErrorRow]
@@ -238,17 +251,19 @@ class Reporter:
         )
 
     async def report(self, period: Period, filters: Mapping[Group, Sequence[str]], *, account_id: int | None) -> Report:
-        """Totals, countries, networks, and what goes wrong where, with what to do about it.
+        """Of the messages we sent: totals, countries, networks, and what goes wrong where, with what to do about it.
 
         Raises:
             InputInvalid: see `analytics`.
         """
+        sent = {Group.DIRECTION: [Direction.OUTBOUND.value], **filters}
 
         async def ask(*group_by: Group) -> Analytics:
-            question = Question(period=period, group_by=group_by, filters=filters)
+            question = Question(period=period, group_by=group_by, filters=sent)
             return await self.analytics(question, account_id=account_id)
 
         totals = await ask()
+        by_provider = await ask(Group.PROVIDER)
         by_country = await ask(Group.COUNTRY)
         by_network = await ask(Group.COUNTRY, Group.NETWORK)
         by_error = await ask(Group.COUNTRY, Group.ERROR_CODE, Group.ACCOUNT)
@@ -257,6 +272,7 @@ class Reporter:
             until=totals.meta.until,
             rounded=totals.meta.rounded,
             totals=totals.data[0],
+            by_provider=by_provider.data,
             by_country=by_country.data,
             by_network=by_network.data,
             errors=self._errors(by_error.data, by_country.data, await account_names(self._engine)),
@@ -293,6 +309,7 @@ class _Counted:
 
     def __init__(self) -> None:
         self.messages = self.parts = self.units = 0
+        self.receipts_missing = self.converted = self.unconverted = 0
         self.by_status: Counter[str] = Counter()
         self.outbound: Counter[str] = Counter()
         self.cost_nanos: Counter[str] = Counter()
@@ -303,6 +320,9 @@ class _Counted:
         self.messages += messages
         self.parts += int(row.parts)
         self.units += int(row.units)
+        self.receipts_missing += int(row.receipts_missing)
+        self.converted += int(row.converted)
+        self.unconverted += int(row.unconverted)
         self.by_status[row.status] += messages
         if row.direction == Direction.OUTBOUND:
             self.outbound[row.status] += messages
@@ -313,6 +333,7 @@ class _Counted:
         final = sum(self.outbound[status] for status in FINAL)
         delivered = sum(self.outbound[status] for status in _DELIVERED)
         failed = sum(self.outbound[status] for status in _FAILED)
+        reported = self.converted + self.unconverted
         return {
             "messages": self.messages,
             "parts": self.parts,
@@ -321,6 +342,11 @@ class _Counted:
             "pending": self.outbound.total() - final,
             "delivery_rate": round(delivered / final, 6) if final else None,
             "failure_rate": round(failed / final, 6) if final else None,
+            "receipts_missing": self.receipts_missing,
+            "missing_rate": round(self.receipts_missing / final, 6) if final else None,
+            "converted": self.converted,
+            "unconverted": self.unconverted,
+            "conversion_rate": round(self.converted / reported, 6) if reported else None,
             "latency_s": _quantiles(self.histogram),
             "cost": [Money.of(nanos, currency) for currency, nanos in sorted(self.cost_nanos.items())],
         }
@@ -344,14 +370,31 @@ def _rows(
 ) -> list[AnalyticsRow]:
     """Rows of the two answers, put together by what they were grouped by: the first columns and the bucket."""
     groups: defaultdict[tuple[Any, ...], _Counted] = defaultdict(_Counted)
+    providers = {number: name.provider for number, name in names.items()}
+    of_provider = _place_of_provider(question.group_by)
+
+    def grouped(key: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Accounts of one provider count as one."""
+        if of_provider is None:
+            return key
+        return *key[:of_provider], providers.get(key[of_provider]), *key[of_provider + 1 :]
+
     for row in sums:
-        groups[*row[:width], row.started_at].add(row)
+        groups[grouped((*row[:width], row.started_at))].add(row)
     for key, histogram in latencies.items():
-        if key in groups:  # else it came in between the two answers, and the next one has both
-            groups[key].histogram = histogram
+        if grouped(key) in groups:  # else it came in between the two answers, and the next one has both
+            groups[grouped(key)].histogram += histogram
     filled = ((key, counted) for key, counted in groups.items() if counted.messages)
     ordered = sorted(filled, key=lambda group: (group[0][-1] or 0, -group[1].messages, group[0][:-1]))
     return [AnalyticsRow(**_group(key, question, names), **counted.told()) for key, counted in ordered]
+
+
+def _place_of_provider(group_by: Sequence[Group]) -> int | None:
+    """Which column of a row is the account that stands for its provider."""
+    if Group.PROVIDER not in group_by:
+        return None
+    before = group_by[: group_by.index(Group.PROVIDER)]
+    return sum(len(_COLUMNS.get(group, (group.value,))) for group in before)
 
 
 def _group(key: Sequence[Any], question: Question, names: Mapping[int, AccountName]) -> dict[str, Any]:
@@ -373,12 +416,18 @@ def _group(key: Sequence[Any], question: Question, names: Mapping[int, AccountNa
 def _wanted(question: Question, names: Mapping[int, AccountName], account_id: int | None) -> dict[str, Sequence[Any]]:
     wanted: dict[str, Sequence[Any]] = {}
     accounts = account_ids(names, question.filters.get(Group.ACCOUNT, ()), account_id)
+    if providers := question.filters.get(Group.PROVIDER, ()):
+        for provider in providers:
+            if provider not in {name.provider for name in names.values()}:
+                raise InputInvalid(f"There is no account at {provider[:60]!r}.", field="provider")
+        of_providers = {number for number, name in names.items() if name.provider in providers}
+        accounts = [number for number in (names if accounts is None else accounts) if number in of_providers]
     if accounts is not None:
         wanted["account_id"] = accounts
     for group, values in question.filters.items():
         if group is Group.TAG and len(set(values)) > 1 and Group.TAG not in question.group_by:
             raise InputInvalid("A message with two of these tags would count twice: group by tag as well.", field="tag")
-        if group is not Group.ACCOUNT and values:
+        if group not in (Group.ACCOUNT, Group.PROVIDER) and values:
             wanted[group.value] = [_dimension(group, value) for value in values]
     return wanted
 
@@ -386,7 +435,7 @@ def _wanted(question: Question, names: Mapping[int, AccountName], account_id: in
 def _dimension(group: Group, value: str) -> Any:
     """A value as counters keep it."""
     if group is Group.NETWORK:
-        return _network(value)
+        return network_codes(value)
     if value == NONE and group is not Group.TAG:
         return ""
     if group in (Group.COUNTRY, Group.CURRENCY):
@@ -394,7 +443,7 @@ def _dimension(group: Group, value: str) -> Any:
     return number(value) if group is Group.SENDER else value
 
 
-def _network(value: str) -> tuple[str, str | None]:
+def network_codes(value: str) -> tuple[str, str | None]:
     """`262-01` is a network, `262` all that have that MCC."""
     if value == NONE:
         return "", None

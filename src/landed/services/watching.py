@@ -12,7 +12,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, Journal
-from landed.store import health, lanes
+from landed.store import health, lanes, lookups, outbox
+from landed.store.outbox import Backlog
 
 #: The same answer is given again for this long, however often it is asked for.
 FRESH_S: Final = 1.0
@@ -22,12 +23,14 @@ ANSWER_S_MAX: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """How tracking stands. Rows stop being counted at a limit of the journal."""
+    """How tracking and sending stand. Rows stop being counted at a limit of the journal, or of the outbox."""
 
     lag_rows: int
     lag_s: float
     set_aside: dict[str, int]
     unknown_statuses: dict[str, int]
+    outbox: Backlog
+    lookups_due: int = 0
 
 
 class Watcher:
@@ -75,11 +78,14 @@ class Watcher:
         backlogs = [await self._journal.backlog(lane, position) for lane, position in positions.items()]
         oldest = min((backlog.oldest_received_at for backlog in backlogs if backlog.oldest_received_at), default=None)
         set_aside, unknown = await health.oddities(self._pool)
+        backlog = await outbox.backlog(self._pool)
         return Condition(
             lag_rows=sum(backlog.rows for backlog in backlogs),
             lag_s=0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds()),
             set_aside=set_aside,
             unknown_statuses=unknown,
+            outbox=backlog,
+            lookups_due=await lookups.due(self._pool, self._clock()),
         )
 
 

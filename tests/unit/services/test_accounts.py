@@ -18,6 +18,7 @@ from landed.store.sealing import Sealer
 SEALER = Sealer("one secret key of thirty-two or more")
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+PROVIDERS = registry.load()
 
 
 def run(database_url: str, story: Callable[[Pool], Awaitable[None]]) -> None:
@@ -36,7 +37,7 @@ async def add(pool: Pool, name: str = "shop", **changed: Any) -> Account:
         "now": NOW,
         **changed,
     }
-    return await accounts.add(pool, SEALER, registry.load(), name=name, **given)
+    return await accounts.add(pool, SEALER, PROVIDERS, name=name, **given)
 
 
 def keys(account: Account) -> list[str]:
@@ -93,6 +94,14 @@ def test_policy_is_the_providers_first_if_none_is_given(database_url: str) -> No
         ({"auth_token": ""}, "auth_token", "one word of printable ASCII"),
         ({"auth_token": "hunter2 hunter3"}, "auth_token", "one word of printable ASCII"),
         ({"main_token": "hunter2\nhunter3"}, "main_token", "one word of printable ASCII"),
+        ({"auth_token": None}, "auth_token", "An account at plivo needs the account's auth token"),
+        ({"provider": "routee", "main_token": "hunter2"}, "main_token", "An account at routee has no main token"),
+        ({"provider": "routee", "policy": "any"}, "policy", "routee has no policy 'any'; there are: unsigned"),
+        ({"basic": "hunter2"}, "basic", "have to be user:password"),
+        ({"basic": ":hunter2"}, "basic", "have to be user:password"),
+        ({"basic": "user:"}, "basic", "have to be user:password"),
+        ({"basic": "user:hunter2\n"}, "basic", "have to be user:password"),
+        ({"allowed_addresses": ["203.0.113.7", "203.0.113.7/24"]}, "address", "is no address; give one such as"),
         ({"paths": ["/ok", "/v1/ok"]}, "path", "/v1 is Landed's own"),
     ],
 )
@@ -203,6 +212,85 @@ def test_removed_path_can_be_taken_by_another(database_url: str) -> None:
     run(database_url, story)
 
 
+def test_account_of_a_provider_that_signs_nothing_needs_no_secret(database_url: str) -> None:
+    async def story(pool: Pool) -> None:
+        bare = await add(pool, "bare", provider="routee", auth_token=None)
+        sending = await add(pool, "sending", provider="routee", auth_token="secret")
+        guarded = await add(
+            pool, "guarded", provider="routee", auth_token=None, basic="user:pass word", allowed_addresses=["10.0.0.1"]
+        )
+
+        assert (bare.policy, bare.tokens, bare.allowed_addresses) == ("unsigned", (), ())
+        assert [(token.role, token.value) for token in sending.tokens] == [(TokenRole.ACCOUNT, "secret")]
+        assert [(token.role, token.value) for token in guarded.tokens] == [(TokenRole.BASIC, "user:pass word")]
+        assert guarded.allowed_addresses == ("10.0.0.1",)
+        await accounts.expire_token(
+            pool, SEALER, PROVIDERS, "sending", sending.tokens[0].id, keep_for=timedelta(0), now=NOW
+        )
+        assert (await live(pool))[2].tokens == ()
+
+    run(database_url, story)
+
+
+def test_credentials_of_callers_come_and_go_beside_the_auth_tokens(database_url: str) -> None:
+    async def story(pool: Pool) -> None:
+        await add(pool)
+        with pytest.raises(InputInvalid, match="have to be user:password"):
+            await accounts.add_token(pool, SEALER, PROVIDERS, "shop", "word", role=TokenRole.BASIC, now=NOW)
+        new = await accounts.add_token(pool, SEALER, PROVIDERS, "shop", "user:word", role=TokenRole.BASIC, now=NOW)
+
+        shown = (await live(pool))[0]
+        assert [token.role for token in shown.tokens] == [TokenRole.ACCOUNT, TokenRole.BASIC]
+        with pytest.raises(InputInvalid, match="is the last of the account"):
+            await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", shown.tokens[0].id, keep_for=HOUR, now=NOW)
+        await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", new, keep_for=timedelta(0), now=NOW)
+        assert [token.role for token in (await live(pool))[0].tokens] == [TokenRole.ACCOUNT]
+
+    run(database_url, story)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (" 203.0.113.7 ", "203.0.113.7"),
+        ("203.0.113.7/32", "203.0.113.7"),
+        ("203.0.113.0/24", "203.0.113.0/24"),
+        ("203.0.113.0/255.255.255.0", "203.0.113.0/24"),
+        ("2001:DB8:0::7", "2001:db8::7"),
+        ("2001:db8::/32", "2001:db8::/32"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("CallbacksAllow.Routee.net.", "callbacksallow.routee.net"),
+    ],
+)
+def test_address_is_kept_in_one_spelling(given: str, kept: str) -> None:
+    assert accounts.valid_address(given) == kept
+
+
+@pytest.mark.parametrize(
+    "text", ["", "anywhere", "203.0.113", "203.0.113.7/24", "203.0.113.7:80", "a b.example", "http://a.b"]
+)
+def test_address_with_a_typing_error_is_refused(text: str) -> None:
+    with pytest.raises(InputInvalid, match="is no address") as refused:
+        accounts.valid_address(text)
+
+    assert refused.value.field == "address"
+
+
+def test_addresses_come_and_go(database_url: str) -> None:
+    async def story(pool: Pool) -> None:
+        await add(pool)
+        for address in ("203.0.113.7", "CALLBACKS.example.com", "203.0.113.7"):
+            await accounts.allow(pool, "shop", address)
+
+        assert (await live(pool))[0].allowed_addresses == ("callbacks.example.com", "203.0.113.7")
+        left = await accounts.disallow(pool, SEALER, "shop", "callbacks.example.com", now=NOW)
+        assert left.allowed_addresses == ("203.0.113.7",)
+        with pytest.raises(NotFound, match=r"callbacks\.example\.com is not among the addresses"):
+            await accounts.disallow(pool, SEALER, "shop", "callbacks.example.com", now=NOW)
+
+    run(database_url, story)
+
+
 def test_rotated_keys_are_both_live_for_a_while(database_url: str) -> None:
     async def story(pool: Pool) -> None:
         [first] = keys(await add(pool))
@@ -235,10 +323,10 @@ def test_rotated_tokens_are_both_live_for_a_while(database_url: str) -> None:
     async def story(pool: Pool) -> None:
         old = (await add(pool)).tokens[0].id
         with pytest.raises(InputInvalid, match="has this token already"):
-            await accounts.add_token(pool, SEALER, "shop", "token-of-shop", role=TokenRole.ACCOUNT, now=NOW)
-        new = await accounts.add_token(pool, SEALER, "shop", "newer", role=TokenRole.ACCOUNT, now=NOW)
+            await accounts.add_token(pool, SEALER, PROVIDERS, "shop", "token-of-shop", role=TokenRole.ACCOUNT, now=NOW)
+        new = await accounts.add_token(pool, SEALER, PROVIDERS, "shop", "newer", role=TokenRole.ACCOUNT, now=NOW)
 
-        await accounts.expire_token(pool, SEALER, "shop", old, keep_for=HOUR, now=NOW)
+        await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", old, keep_for=HOUR, now=NOW)
 
         assert [token.value for token in (await live(pool))[0].tokens] == ["token-of-shop", "newer"]
         assert [token.id for token in (await live(pool, NOW + HOUR))[0].tokens] == [new]
@@ -250,12 +338,12 @@ def test_last_token_that_stays_cannot_be_expired(database_url: str) -> None:
     async def story(pool: Pool) -> None:
         old = (await add(pool, main_token="main")).tokens[0].id
         with pytest.raises(InputInvalid, match=f"Token {old} is the last of the account 'shop'"):
-            await accounts.expire_token(pool, SEALER, "shop", old, keep_for=HOUR, now=NOW)
+            await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", old, keep_for=HOUR, now=NOW)
 
-        new = await accounts.add_token(pool, SEALER, "shop", "newer", role=TokenRole.ACCOUNT, now=NOW)
-        await accounts.expire_token(pool, SEALER, "shop", old, keep_for=HOUR, now=NOW)
+        new = await accounts.add_token(pool, SEALER, PROVIDERS, "shop", "newer", role=TokenRole.ACCOUNT, now=NOW)
+        await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", old, keep_for=HOUR, now=NOW)
         with pytest.raises(InputInvalid, match="is the last"):
-            await accounts.expire_token(pool, SEALER, "shop", new, keep_for=HOUR, now=NOW)
+            await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", new, keep_for=HOUR, now=NOW)
 
     run(database_url, story)
 
@@ -266,7 +354,7 @@ def test_token_of_another_account_is_not_found(database_url: str) -> None:
         other = (await add(pool, "other")).tokens[0].id
 
         with pytest.raises(NotFound, match=f"The account 'shop' has no live token {other}"):
-            await accounts.expire_token(pool, SEALER, "shop", other, keep_for=HOUR, now=NOW)
+            await accounts.expire_token(pool, SEALER, PROVIDERS, "shop", other, keep_for=HOUR, now=NOW)
 
     run(database_url, story)
 
@@ -276,9 +364,9 @@ def test_policy_changes_to_another_of_the_provider_and_to_no_other(database_url:
         await add(pool, policy="any")
         await add(pool, "other", policy="any")
 
-        changed = await accounts.set_policy(pool, SEALER, registry.load(), "shop", "v3-only", now=NOW)
+        changed = await accounts.set_policy(pool, SEALER, PROVIDERS, "shop", "v3-only", now=NOW)
         with pytest.raises(InputInvalid, match="plivo has no policy 'lax'; there are: v3-preferred") as refused:
-            await accounts.set_policy(pool, SEALER, registry.load(), "shop", "lax", now=NOW)
+            await accounts.set_policy(pool, SEALER, PROVIDERS, "shop", "lax", now=NOW)
 
         assert refused.value.field == "policy"
         assert changed.policy == "v3-only"
@@ -322,12 +410,14 @@ def test_every_change_is_told(database_url: str) -> None:
             return bool([note async for note in listener.notifies(timeout=5, stop_after=1)])
 
         assert await told(add(pool, paths=["/a"]))
-        assert await told(accounts.add_token(pool, SEALER, "shop", "new", role=TokenRole.ACCOUNT, now=NOW))
-        assert await told(accounts.expire_token(pool, SEALER, "shop", 1, keep_for=HOUR, now=NOW))
+        assert await told(accounts.add_token(pool, SEALER, PROVIDERS, "shop", "new", role=TokenRole.ACCOUNT, now=NOW))
+        assert await told(accounts.expire_token(pool, SEALER, PROVIDERS, "shop", 1, keep_for=HOUR, now=NOW))
         assert await told(accounts.rotate_key(pool, SEALER, "shop", keep_for=HOUR, now=NOW))
-        assert await told(accounts.set_policy(pool, SEALER, registry.load(), "shop", "v3-only", now=NOW))
+        assert await told(accounts.set_policy(pool, SEALER, PROVIDERS, "shop", "v3-only", now=NOW))
         assert await told(accounts.add_path(pool, SEALER, "shop", "/b"))
         assert await told(accounts.remove_path(pool, SEALER, "shop", "/b"))
+        assert await told(accounts.allow(pool, "shop", "203.0.113.7"))
+        assert await told(accounts.disallow(pool, SEALER, "shop", "203.0.113.7", now=NOW))
         assert await told(account_rows.disable(pool, "shop", NOW))
         assert await told(account_rows.enable(pool, "shop"))
         await listener.close()

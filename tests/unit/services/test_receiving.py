@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -18,7 +19,11 @@ NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 
 def account(
-    *, tokens: Sequence[Token] = (), paths: Sequence[CallbackPath] = (), disabled_at: datetime | None = None
+    *,
+    tokens: Sequence[Token] = (),
+    paths: Sequence[CallbackPath] = (),
+    disabled_at: datetime | None = None,
+    allowed_addresses: Sequence[str] = (),
 ) -> Account:
     return Account(
         id=7,
@@ -30,11 +35,12 @@ def account(
         paths=tuple(paths),
         created_at=NOW,
         disabled_at=disabled_at,
+        allowed_addresses=tuple(allowed_addresses),
     )
 
 
-def token(value: str, expires_at: datetime | None = None) -> Token:
-    return Token(id=1, role=TokenRole.ACCOUNT, value=value, expires_at=expires_at)
+def token(value: str, expires_at: datetime | None = None, role: TokenRole = TokenRole.ACCOUNT) -> Token:
+    return Token(id=1, role=role, value=value, expires_at=expires_at)
 
 
 def path(role: PathRole, value: str, expires_at: datetime | None = None) -> CallbackPath:
@@ -163,8 +169,50 @@ class TestDirectory:
 
     def test_secrets_are_not_in_what_it_prints(self) -> None:
         directory = Directory(registry.load())
-        directory.replace([account(tokens=[token("top-secret")], paths=[path(PathRole.KEY, "k1")])])
+        tokens = [token("top-secret"), token("user:top-secret", role=TokenRole.BASIC)]
+        directory.replace([account(tokens=tokens, paths=[path(PathRole.KEY, "k1")])])
         assert "top-secret" not in repr(directory.by_key("k1"))
+
+    def test_only_an_account_with_addresses_or_credentials_has_a_guard(self) -> None:
+        directory = Directory(registry.load(), Clock())
+        lasting, ending = (token(value, at, TokenRole.BASIC) for value, at in (("a:b", None), ("c:d", NOW)))
+
+        def guard_of(**changed: Any) -> Any:
+            directory.replace([account(paths=[path(PathRole.KEY, "k1")], **changed)])
+            entry = directory.by_key("k1")
+            assert entry is not None
+            return entry.guard
+
+        assert guard_of(tokens=[token("signs")]) is None
+        assert guard_of(tokens=[ending]) is None
+        assert guard_of(tokens=[lasting, ending]).basic == ("a:b",)
+        assert guard_of(allowed_addresses=["203.0.113.7"]).networks is not None
+
+    def test_credentials_of_callers_are_no_keys_to_sign_with(self) -> None:
+        directory = Directory(registry.load(), Clock())
+        tokens = [token("signs"), token("user:word", role=TokenRole.BASIC)]
+        directory.replace([account(tokens=tokens, paths=[path(PathRole.KEY, "k1")])])
+
+        entry = directory.by_key("k1")
+
+        assert entry is not None
+        assert entry.credentials.auth_tokens == ("signs",)
+
+    def test_tells_when_other_host_names_are_to_be_looked_up_and_knows_what_they_stand_for(self) -> None:
+        directory = Directory(registry.load(), Clock())
+        listed = account(paths=[path(PathRole.KEY, "k1")], allowed_addresses=["203.0.113.0/24", "a.example.com"])
+
+        directory.replace([listed])
+        assert (set(directory.host_names), directory.host_names_changed.is_set()) == ({"a.example.com"}, True)
+        directory.host_names_changed.clear()
+        directory.replace([listed])
+        assert not directory.host_names_changed.is_set()
+        directory.resolve({"a.example.com": frozenset({ip_address("198.51.100.9")})})
+
+        entry = directory.by_key("k1")
+        assert entry is not None
+        assert entry.guard is not None
+        assert (set(entry.guard.hosts), entry.guard.unresolved) == ({ip_address("198.51.100.9")}, ())
 
 
 class TestDirectoryKeeper:
