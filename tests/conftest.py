@@ -13,6 +13,9 @@ from psycopg import sql
 
 from landed.store import embedded, migrate
 
+#: Packages of their own with their own tests: test_third_party_provider.py installs and runs them.
+collect_ignore = ["packages"]
+
 _numbers = count(1)
 
 

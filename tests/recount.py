@@ -24,6 +24,8 @@ SELECT date_trunc('{resolution}', submitted_at, 'UTC') AS bucket_at, account_id,
        status, coalesce(CASE grain WHEN 'full' THEN error_code END, '') AS error_code,
        coalesce(currency, '') AS currency, tag, grain,
        parts_of, coalesce(units, 0) AS units, coalesce(cost_nanos, 0) AS cost_nanos,
+       receipt_missing::int AS missing, coalesce(converted, false)::int AS converted,
+       coalesce(NOT converted, false)::int AS unconverted,
        CASE WHEN latency_ms IS NULL THEN NULL WHEN latency_ms <= 1 THEN 0
             ELSE least(256, ceil(ln(latency_ms::float8) / ln(1.05::float8 / 0.95::float8))) END::int AS latency_bucket
   FROM messages, LATERAL (SELECT unnest(array_prepend(''::text, tags)) AS tag, 'full' AS grain
@@ -36,12 +38,15 @@ bucket_at >= date_trunc('day', now(), 'UTC')
 """
 _SUMS: Final = """
 WITH should AS (
-    SELECT {key}, count(*) AS messages, sum(parts_of) AS parts, sum(units) AS units, sum(cost_nanos) AS cost_nanos
+    SELECT {key}, count(*) AS messages, sum(parts_of) AS parts, sum(units) AS units, sum(cost_nanos) AS cost_nanos,
+           sum(missing) AS receipts_missing, sum(converted) AS converted, sum(unconverted) AS unconverted
       FROM ({should}) AS counted WHERE {kept} GROUP BY {key}
 ), counted AS (
-    SELECT {key}, sum(messages) AS messages, sum(parts) AS parts, sum(units) AS units, sum(cost_nanos) AS cost_nanos
+    SELECT {key}, sum(messages) AS messages, sum(parts) AS parts, sum(units) AS units, sum(cost_nanos) AS cost_nanos,
+           sum(receipts_missing) AS receipts_missing, sum(converted) AS converted, sum(unconverted) AS unconverted
       FROM counters_{resolution} JOIN dimensions ON dimensions.id = dimension_id WHERE {kept} GROUP BY {key}
-    HAVING (sum(messages), sum(parts), sum(units), sum(cost_nanos)) <> (0, 0, 0, 0)
+    HAVING (sum(messages), sum(parts), sum(units), sum(cost_nanos), sum(receipts_missing), sum(converted),
+            sum(unconverted)) <> (0, 0, 0, 0, 0, 0, 0)
 )
 SELECT 'should be', * FROM (SELECT * FROM should EXCEPT SELECT * FROM counted) AS missing
 UNION ALL

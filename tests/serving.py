@@ -49,7 +49,7 @@ def served(*, public_url: str = "https://hooks.example.com", **variables: str) -
     """`landed serve` with these LANDED_ variables on a free port, ready; stopped afterwards."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port = int(variables.get("LANDED_PORT", free.getsockname()[1]))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LANDED_")}
     environment |= {
         "LANDED_PORT": str(port),

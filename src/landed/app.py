@@ -11,10 +11,10 @@ import os
 import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
@@ -30,10 +30,18 @@ from landed.settings import Settings, secret_key
 from landed.store import accounts, connect, listening
 from landed.store.sealing import Sealer
 
+if TYPE_CHECKING:
+    from landed.services.calling import Clients
+    from landed.services.registering import Registrar
+    from landed.services.verifying import Verifier
+
 _log = structlog.get_logger()
-_WEB_CONNECTIONS_MAX: Final = 4
-_WORKER_CONNECTIONS_MAX: Final = 4
+_WEB_CONNECTIONS_MAX: Final = 8
+_WORKER_CONNECTIONS_MAX: Final = 6
+_SENDING_CONNECTIONS_MAX: Final = 6
 _CANCEL_AGAIN_S: Final = 5.0
+#: Of the data directory: what was downloaded.
+MEDIA: Final = "media"
 
 
 async def run_web(
@@ -48,9 +56,17 @@ async def run_web(
 
     `shared` is a directory where the web processes of this machine write down their counts for each other.
     """
+    from landed.providers.http import open_client
+    from landed.services import checking
+    from landed.services.callers import HostKeeper
+    from landed.services.calling import Clients
+    from landed.services.converting import Converter
+    from landed.services.opt_outs import OptOutChanger
     from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals
+    from landed.services.sending import Sending
     from landed.services.watching import Watcher
     from landed.store import api_keys, reading, refusals
+    from landed.store.media_files import MediaFiles
     from landed.web.api.application import create_api
     from landed.web.callbacks import Receiver
     from landed.web.metrics import Metrics
@@ -67,17 +83,26 @@ async def run_web(
         return await accounts.all_live(pool, sealer, datetime.now(UTC))
 
     keeper = DirectoryKeeper(directory, live_accounts, database_url)
+    hosts = HostKeeper(lambda: directory.host_names, directory.host_names_changed, directory.resolve)
     committer = Committer(
         journal, waiting_max=settings.waiting_callbacks_max, waiting_bytes_max=settings.waiting_bytes_max
     )
     refused = Refusals(partial(refusals.keep, pool))
     watcher = Watcher(make_journal(settings, database_url), pool)
+    http = open_client()
+    clients = Clients(live_accounts, providers, http, settings.provider_urls)
 
     async def health() -> Mapping[str, Any]:
         condition = await watcher.condition() if committer.available else None
         if condition is None:
             raise StoreUnavailable("The database is away: callbacks are answered 503 until it is back.")
-        return {"database": "ok", "tracking_lag_rows": condition.lag_rows, "tracking_lag_s": round(condition.lag_s, 3)}
+        return {
+            "database": "ok",
+            "tracking_lag_rows": condition.lag_rows,
+            "tracking_lag_s": round(condition.lag_s, 3),
+            "outbox_waiting": condition.outbox.waiting,
+            "outbox_oldest_due_s": round(condition.outbox.oldest_due_s, 3),
+        }
 
     receiver = Receiver(
         directory=directory,
@@ -86,6 +111,7 @@ async def run_web(
         refusals=refused,
         public_url=settings.public_url,
         body_bytes_max=settings.body_bytes_max,
+        trusted_proxies=settings.trusted_proxies,
         fallback=create_api(
             engine=engine,
             providers=providers,
@@ -94,6 +120,20 @@ async def run_web(
             public_url=settings.public_url,
             health=health,
             metrics=lambda: metrics.text(),
+            opt_outs=OptOutChanger(pool),
+            media_files=MediaFiles(settings.data_dir / MEDIA),
+            verifier=make_verifier(settings, pool, clients),
+            registrar=make_registrar(settings, pool, clients),
+            sending=Sending(pool, clients, region=settings.default_region),
+            pool=pool,
+            converter=Converter(pool),
+            check_account=partial(
+                checking.check,
+                providers=providers,
+                public_url=settings.public_url,
+                http=http,
+                base_urls=settings.provider_urls,
+            ),
         ),
     )
     metrics = Metrics(
@@ -111,18 +151,24 @@ async def run_web(
             async with _running(
                 committer=committer.run,
                 accounts=keeper.run,
+                hosts=hosts.run,
                 refusals=refused.run,
                 metrics=metrics.run,
                 exit=partial(_exit_with, stopping, lambda: setattr(server, "should_exit", True)),
             ) as died:
                 await _until(server.serve(sockets=sockets), died)
         finally:
+            await http.aclose()
             await engine.dispose()
             await journal.close()
 
 
 async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio.Event) -> None:
     """Track, until told to stop; the lanes are given back, so that another worker goes on at once."""
+    from landed.services.converting import SessionConverter, Teller
+    from landed.services.idempotency import Forgetting
+    from landed.services.outgoing import Dispatcher, Rates
+    from landed.services.reconciling import Reconciler
     from landed.services.retention import Retention
     from landed.services.tracking import Tracker
 
@@ -130,30 +176,135 @@ async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio
     pool = connect.pool(database_url, connections_max=_WORKER_CONNECTIONS_MAX)
     journal = make_journal(settings, database_url)
     known = _KnownAccounts(pool, providers)
+    name = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     tracker = Tracker(
-        name=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}",
+        name=name,
         journal=journal,
         pool=pool,
         provider_of=known.provider_of,
         refresh=known.load,
     )
     calm_collector()
-    async with _opened(pool):
+    # Apart from the tracker's: what was sent must not wait for connections that it holds.
+    sending_pool = connect.pool(database_url, connections_max=_SENDING_CONNECTIONS_MAX)
+    async with _opened(pool), _opened(sending_pool), _calling(settings, pool, providers) as clients:
+        reconciler = Reconciler(
+            pool=pool,
+            clients=clients,
+            explainer_of=known.provider_of,
+            after_s=settings.reconcile_after_s,
+            expire_after_s=settings.expire_after_s,
+            lookups_per_s=settings.lookups_per_s,
+        )
+        dispatcher = Dispatcher(
+            name=name,
+            pool=sending_pool,
+            clients=clients,
+            public_url=settings.public_url,
+            default_rates=Rates(settings.send_rate_per_account, settings.send_rate_per_sender),
+            database_url=database_url,
+        )
         try:
             async with _running(
                 tracker=tracker.run,
+                sending=dispatcher.run,
+                forgetting=Forgetting(pool).run,
                 accounts=partial(known.listen, database_url),
                 retention=Retention(pool, retention_days=settings.retention_days).run,
+                reconciling=reconciler.run,
+                conversions=Teller(pool=pool, clients=clients).run,
+                **({"sessions": SessionConverter(pool=pool).run} if settings.report_conversions else {}),
+                verifying=make_verifier(settings, pool, clients).run,
+                **_downloading(settings, pool, providers),
             ) as died:
                 await _until(_ended(stopping), died)
         finally:
+            await dispatcher.stop()
             await tracker.stop()
             await journal.close()
+
+
+def make_verifier(settings: Settings, pool: accounts.Pool, clients: "Clients") -> "Verifier":
+    """What starts verify sessions, within the limits that settings name."""
+    from landed.domain.limits import ShareLimit
+    from landed.services.verifying import Verifier, VerifyRules
+    from landed.store.verify_starts import Side
+
+    rules = VerifyRules(
+        limits={
+            Side.RECIPIENT: settings.verify_recipient_limits,
+            Side.COUNTRY: settings.verify_country_limits,
+            Side.CALLER: settings.verify_caller_limits,
+        },
+        share=ShareLimit(
+            settings.verify_share_percent_min,
+            settings.verify_share_sessions_min,
+            timedelta(hours=settings.verify_share_hours),
+        ),
+        tries_max=settings.verify_tries_max,
+        region=settings.default_region,
+    )
+    return Verifier(pool=pool, clients=clients, public_url=settings.public_url, rules=rules)
+
+
+def make_registrar(settings: Settings, pool: accounts.Pool, clients: "Clients") -> "Registrar":
+    """What registers things for 10DLC."""
+    from landed.services.registering import Registrar
+
+    return Registrar(
+        pool=pool,
+        clients=clients,
+        public_url=settings.public_url,
+        region=settings.default_region,
+    )
 
 
 def make_journal(settings: Settings, database_url: str) -> Journal:
     """The journal that LANDED_JOURNAL names; PostgreSQL's is the only one so far."""
     return PostgresJournal(database_url, lanes=settings.lanes)
+
+
+@contextlib.asynccontextmanager
+async def _calling(
+    settings: Settings, pool: accounts.Pool, providers: Mapping[str, Provider]
+) -> "AsyncIterator[Clients]":
+    """What calls the providers' APIs."""
+    from landed.providers.http import open_client
+    from landed.services.calling import Clients
+
+    sealer = Sealer(secret_key(settings))
+
+    async def live_accounts() -> list[Account]:
+        return await accounts.all_live(pool, sealer, datetime.now(UTC))
+
+    async with open_client() as http:
+        yield Clients(live_accounts, providers, http, settings.provider_urls)
+
+
+def _downloading(
+    settings: Settings, pool: accounts.Pool, providers: Mapping[str, Provider]
+) -> dict[str, Callable[[], Awaitable[Any]]]:
+    """What downloads media, where that is switched on."""
+    if not settings.media_download:
+        return {}
+    from landed.services.downloading import Downloader, login
+    from landed.services.fetching import Fetcher, Login
+    from landed.store.media_files import MediaFiles
+
+    sealer = Sealer(secret_key(settings))
+
+    async def login_of(account_id: int) -> Login | None:
+        live = await accounts.all_live(pool, sealer, datetime.now(UTC))
+        account = next((account for account in live if account.id == account_id), None)
+        return login(account, providers.get(account.provider)) if account else None
+
+    downloader = Downloader(
+        pool=pool,
+        fetcher=Fetcher(bytes_max=settings.media_bytes_max),
+        files=MediaFiles(settings.data_dir / MEDIA),
+        login_of=login_of,
+    )
+    return {"media": downloader.run}
 
 
 class _KnownAccounts:

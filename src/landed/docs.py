@@ -18,6 +18,7 @@ from typer.main import get_command
 
 from landed import settings
 from landed.cli import app
+from landed.domain import our_codes
 from landed.domain.meanings import Fault, Meaning
 from landed.providers import registry
 
@@ -47,10 +48,12 @@ _ERROR_CODES: Final = """
 # Error codes of the providers
 
 A message that failed carries the provider's `error_code`, and in `error` what that means: a title, what to do now,
-whose side the fault is on, and whether sending it again can help. A code that is not listed here stays as it came, is
-counted like any other, and is explained as unknown. A code never changes a status.
+whose side the fault is on, and whether sending it again can help. A provider that tells a reason in words has no codes:
+there `error_code` is `null` and the words are `provider_reason`; filters and analytics take them as they take codes.
+Why a message never reached a provider is told in codes of Landed's own, which come first here. A code or reason that is
+not listed stays as it came, is counted like any other, and is explained as unknown. None ever changes a status.
 
-Landed's own codes are in [Reading](reading.md#errors); why callbacks are refused or set aside is in
+Codes of the API's own errors are in [Reading](reading.md#errors); why callbacks are refused or set aside is in
 [Receiving](receiving.md).
 """
 _RETRYABLE: Final = {True: "yes", False: "no", None: "nobody knows"}
@@ -149,7 +152,7 @@ def _limits(told: str) -> str:
 
 def error_codes_page() -> str:
     """Every error code of every provider, explained."""
-    tables = {provider.name: _meanings(provider.name) for provider in registry.BUILT_IN}
+    tables = {"landed": our_codes.MEANINGS, **{each.name: _meanings(each.name) for each in registry.BUILT_IN}}
     faults = [f"| `{fault}` | {_FAULTS[fault]} |" for fault in Fault]
     sections = [line for name, table in tables.items() for line in _code_table(name, table)]
     source = "src/landed/providers/*/error_codes.py"
@@ -168,7 +171,7 @@ def _meanings(provider: str) -> Mapping[str, Meaning]:
 
 
 def _code_table(provider: str, meanings: Mapping[str, Meaning]) -> Iterator[str]:
-    yield from (f"## {provider}", "", "| code | meaning | what to do | fault | send it again |")
+    yield from (f"## {provider}", "", "| code or reason | meaning | what to do | fault | send it again |")
     yield "| --- | --- | --- | --- | --- |"
     for code, meaning in sorted(meanings.items(), key=lambda item: (len(item[0]), item[0])):
         cells = (f"`{code}`", meaning.title, meaning.advice, f"`{meaning.fault}`", _RETRYABLE[meaning.retryable])

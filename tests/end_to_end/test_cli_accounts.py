@@ -185,6 +185,36 @@ def test_policy_is_changed(landed: Landed) -> None:
     assert landed("accounts", "show", "shop", "--json").data["policy"] == "any"
 
 
+def test_account_of_a_provider_that_signs_nothing_asks_for_its_own_names(
+    landed: Landed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LANDED_AUTH_TOKEN", "of-another-provider")
+    (tmp_path / "basic").write_text("user:hunter4\n")
+
+    bare = landed("accounts", "add", "routee", "bare", "--application-id", "5756a411")
+    options = ["--application-secret-file", "auth", "--basic-file", "basic", "--allow-address", "203.0.113.0/24"]
+    landed("accounts", "add", "routee", "guarded", "--application-id", "5756a411", *options)
+
+    assert (bare.code, bare.out.startswith("https://landed.test/callbacks/")) == (0, True)
+    assert "routee signs nothing: whoever knows an address of the account" in bare.err
+    assert landed("accounts", "show", "bare", "--json").data["tokens"] == []
+    shown = landed("accounts", "show", "guarded", "--json").data
+    assert [token["role"] for token in shown["tokens"]] == ["account", "basic"]
+    assert (shown["policy"], shown["allowed_addresses"]) == ("unsigned", ["203.0.113.0/24"])
+    assert "203.0.113.0/24" in landed("accounts", "show", "guarded").out
+    assert "hunter4" not in landed.said
+
+
+def test_addresses_come_and_go(landed: Landed) -> None:
+    add(landed)
+    added = landed("accounts", "add-address", "shop", "CALLBACKS.example.com")
+    assert "takes callbacks from callbacks.example.com, and from no address that is not added" in added.err
+    assert landed("accounts", "show", "shop", "--json").data["allowed_addresses"] == ["callbacks.example.com"]
+    removed = landed("accounts", "remove-address", "shop", "callbacks.example.com")
+    assert "callbacks are taken from anywhere now" in removed.err
+    assert landed("accounts", "show", "shop", "--json").data["allowed_addresses"] == []
+
+
 def test_default_address_is_named_with_what_to_set(landed: Landed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LANDED_PUBLIC_URL")
 
@@ -221,6 +251,12 @@ def test_revoked_key_is_listed_as_such(landed: Landed) -> None:
         ("accounts add plivo shop --auth-token-file auth", 2, "Missing option '--auth-id'"),
         ("accounts add plivo Shop --auth-id MA1 --auth-token-file auth", 2, "'Shop' cannot be the name of an account"),
         ("accounts add plvio shop", 2, "No such command 'plvio'"),
+        ("accounts add routee shop --application-id 1 --main-token-file main", 2, "No such option: --main-token-file"),
+        ("accounts add routee shop --application-id 1 --policy any", 2, "No such option: --policy"),
+        ("accounts add routee shop --application-id 1 --basic-file auth", 2, "have to be user:password"),
+        ("accounts add routee shop --application-id 1 --allow-address here", 2, "'here' is no address"),
+        ("accounts add-address shop 1.2.3", 2, "'1.2.3' is no address"),
+        ("accounts remove-address nobody 1.2.3.4", 1, "There is no account 'nobody'"),
         ("accounts add-token shop", 2, "The token is missing"),
         ("accounts add-token shop --auth-token-file - --main-token-file -", 2, "Only one of the tokens"),
         ("accounts set-policy nobody any", 1, "There is no account 'nobody'"),

@@ -31,9 +31,9 @@ KEYS = {
 }
 MESSAGE_FIELDS = [
     "id", "account", "provider", "provider_message_id", "direction", "channel", "from", "to", "country", "network",
-    "status", "provider_status", "final", "contradictory", "error_code", "error", "parts", "units", "cost", "tags",
-    "queued_at", "sent_at", "delivered_at", "final_at", "latency_s", "latency_clock", "receipts_count",
-    "unknown_statuses", "created_at", "updated_at",
+    "status", "provider_status", "final", "contradictory", "error_code", "provider_reason", "error", "parts", "units",
+    "cost", "tags", "queued_at", "sent_at", "delivered_at", "final_at", "latency_s", "latency_clock", "converted",
+    "receipt_missing", "receipts_count", "unknown_statuses", "created_at", "updated_at",
 ]  # fmt: skip
 
 
@@ -203,8 +203,8 @@ def test_one_message_has_its_receipts_and_a_timeline_in_order_of_time(house: Hou
         "source": "callback", "status": "delivered", "provider_status": "delivered",
         "occurred_at": f"{START + timedelta(seconds=4):%Y-%m-%dT%H:%M:%SZ}",
         "received_at": f"{START + timedelta(seconds=3):%Y-%m-%dT%H:%M:%SZ}",
-        "received_count": 1, "callback_id": "3", "error_code": None, "part": None, "sequence": None,
-        "extra": {"Powerpack": "p1"},
+        "received_count": 1, "callback_id": "3", "error_code": None, "provider_reason": None, "part": None,
+        "sequence": None, "extra": {"Powerpack": "p1"},
     }  # fmt: skip
     assert [entry["at"] for entry in whole["timeline"]] == sorted(entry["at"] for entry in whole["timeline"])
     assert [entry["status"] for entry in whole["timeline"]] == ["queued", "sent", "delivered", None]
@@ -303,7 +303,7 @@ def test_accounts_show_where_to_call_back_to_admins_only(house: House) -> None:
     assert bank["disabled_at"] == f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
     assert shop == {
         "name": "shop", "provider": "plivo", "provider_account_id": "MAshop", "policy": "strict",
-        "created_at": f"{NOW:%Y-%m-%dT%H:%M:%SZ}", "disabled_at": None, "callback_urls": None,
+        "allowed_addresses": [], "created_at": f"{NOW:%Y-%m-%dT%H:%M:%SZ}", "disabled_at": None, "callback_urls": None,
     }  # fmt: skip
     (shop, _) = house.data("/v1/accounts", "admin")["data"]
     assert shop["callback_urls"] == [f"{PUBLIC_URL}/callbacks/unguessable"]

@@ -93,10 +93,10 @@ class House:
         assert done.returncode == 0, done.stderr.decode()
         return json.loads(done.stdout)
 
-    def add_account(self, auth_token: str, path: str) -> None:
+    def add_account(self, auth_token: str, path: str, *, auth_id: str = "MAFAULTS") -> None:
         token_file = self.directory / "token"
         token_file.write_text(auth_token)
-        options = ("--auth-id", "MAFAULTS", "--auth-token-file", str(token_file), "--path", path)
+        options = ("--auth-id", auth_id, "--auth-token-file", str(token_file), "--path", path)
         self.run("accounts", "add", "plivo", "main", *options)
 
     async def until_ready(self) -> None:

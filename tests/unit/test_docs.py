@@ -15,7 +15,7 @@ import landed
 from landed import docs, settings
 from landed.cli import app
 from landed.domain.errors import LandedError
-from landed.domain.receipts import Source
+from landed.domain.receipts import RegistrationStatus, SessionStatus, Source
 from landed.domain.statuses import Status
 from landed.providers import registry
 from landed.web import metrics
@@ -140,6 +140,16 @@ def test_every_metric_is_explained(name: str) -> None:
 @pytest.mark.parametrize("status", [*Status])
 def test_every_status_is_explained(status: Status) -> None:
     assert re.search(rf"^\| `{status}` \|", PAGES["statuses.md"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("status", [*SessionStatus])
+def test_every_status_of_a_session_is_explained(status: SessionStatus) -> None:
+    assert re.search(rf"^\| `{status}` \|", PAGES["verify.md"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("status", [*RegistrationStatus])
+def test_every_status_of_a_registration_is_explained(status: RegistrationStatus) -> None:
+    assert re.search(rf"^\| `{status}` \|", PAGES["10dlc.md"], re.MULTILINE)
 
 
 @pytest.mark.parametrize("source", [*Source])

@@ -107,6 +107,15 @@ def test_empty_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
             "10.0.0.1,nginx",
             "LANDED_TRUSTED_PROXIES is 'nginx'; give addresses or networks by commas, such as 10.0.0.1,192.168.0.0/24.",
         ),
+        *(
+            (
+                "LANDED_PROVIDER_URLS",
+                value,
+                f"LANDED_PROVIDER_URLS is '{value}'; give names and URLs such as"
+                " plivo=http://127.0.0.1:9100,routee=http://127.0.0.1:9101.",
+            )
+            for value in ("plivo", "=http://a.test", "plivo=a.test")
+        ),
     ],
 )
 def test_bad_value_is_refused_with_the_way_out(
@@ -118,6 +127,16 @@ def test_bad_value_is_refused_with_the_way_out(
         settings.read()
 
     assert str(refused.value) == sentence
+
+
+def test_provider_urls_are_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANDED_PROVIDER_URLS", "plivo=http://127.0.0.1:9100/, routee = https://r.test")
+
+    read = settings.read()
+
+    assert read.provider_urls == {"plivo": "http://127.0.0.1:9100", "routee": "https://r.test"}
+    (described,) = [each for each in settings.describe(read) if each.variable == "LANDED_PROVIDER_URLS"]
+    assert described.value == "plivo=http://127.0.0.1:9100,routee=https://r.test"
 
 
 def test_every_bad_value_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

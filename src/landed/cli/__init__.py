@@ -12,15 +12,21 @@ import typer
 
 import landed
 from landed.cli.accounts import app as accounts_app
+from landed.cli.broadcasts import app as broadcasts_app
 from landed.cli.callbacks import app as callbacks_app
 from landed.cli.db import app as db_app
 from landed.cli.demo import demo
+from landed.cli.importing import app as import_app
+from landed.cli.inbound import app as inbound_app
 from landed.cli.keys import app as keys_app
 from landed.cli.messages import app as messages_app
 from landed.cli.opening import ALL_VARIABLES, VARIABLES
+from landed.cli.opt_outs import app as opt_outs_app
 from landed.cli.report import report
 from landed.cli.serve import serve, web, worker
 from landed.cli.settings import show as show_settings
+from landed.cli.tendlc import app as tendlc_app
+from landed.cli.verify import app as verify_app
 from landed.domain.errors import InputInvalid, LandedError, SettingInvalid
 
 app = typer.Typer(
@@ -33,7 +39,13 @@ app = typer.Typer(
 )
 # Groups of commands, then single ones.
 app.add_typer(messages_app, name="messages")
+app.add_typer(inbound_app, name="inbound")
+app.add_typer(opt_outs_app, name="opt-outs")
+app.add_typer(broadcasts_app, name="broadcasts")
+app.add_typer(verify_app, name="verify")
+app.add_typer(tendlc_app, name="10dlc")
 app.add_typer(callbacks_app, name="callbacks")
+app.add_typer(import_app, name="import")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(keys_app, name="keys")
 app.add_typer(db_app, name="db")

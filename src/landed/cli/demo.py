@@ -6,11 +6,11 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
 
 import typer
 
@@ -35,6 +35,14 @@ _ANSWERS_S_MAX: Final = 10.0
 _REFRESH_S: Final = 0.5
 _LINE_EVERY_S: Final = 10.0
 
+_MESSAGES: Final = ("queued", "sent", "failed", "undelivered", "delivered", "read", "received")
+_SESSIONS: Final = ("in_progress", "expired", "verified")
+_REGISTRATIONS: Final = (
+    *("brand pending", "brand rejected", "brand registered"),
+    *("campaign pending", "campaign rejected", "campaign registered"),
+    *("number pending", "number failed", "number linked", "number unlinked"),
+)
+
 
 def demo(
     rate: Annotated[float, typer.Option(help="Messages per second.", min=0.1, max=1000.0)] = 20.0,
@@ -43,14 +51,17 @@ def demo(
 ) -> None:
     """Example: landed demo --rate 50
 
-    Run Landed with simulated traffic: genuine, repeated, disordered and forged callbacks. Ctrl-C ends it. It keeps
-    everything where `landed serve` does, so it does not start where there are accounts other than its own.
+    Run Landed with simulated traffic: messages out and in, verify sessions and 10DLC; genuine, repeated, disordered and
+    forged callbacks. Ctrl-C ends it. It keeps everything where `landed serve` does, so it does not start where there
+    are accounts other than its own.
     """
     from landed import logs
     from landed.settings import read
 
     # Its parts are quiet, so that the picture stays whole.
     os.environ.setdefault("LANDED_LOG_LEVEL", "warning")
+    # The demo's accounts are made up: no provider is to be asked about them.
+    os.environ.setdefault("LANDED_PROVIDER_URLS", "plivo=http://127.0.0.1:1,routee=http://127.0.0.1:1")
     settings = read()
     logs.configure(settings.log_level, role="demo")
     listener, settings = _listener(settings)
@@ -105,7 +116,7 @@ async def _run(
             await _until_ready(base_url, stopping)
             _say_where(base_url, key)
             seed = secrets.randbelow(2**31) if seed is None else seed
-            items = stream(account, seed=seed, messages_per_s=rate, clock=lambda: datetime.now(UTC))
+            items = stream(account, seed=seed, messages_per_s=rate, clock=lambda: datetime.now(UTC), every_kind=True)
             sending = asyncio.create_task(sender.run(items))
             showing = asyncio.create_task(_show(picture))
             stop = asyncio.create_task(stopping.wait())
@@ -198,6 +209,8 @@ def _say_where(base_url: str, key: str) -> None:
         "Try in another terminal:\n"
         f"  {landed} report\n"
         f"  {landed} messages list --status undelivered\n"
+        f"  {landed} inbound list\n"
+        f"  {landed} verify list\n"
         f"  {landed} callbacks list --verdict refused\n"
         f"  curl -s -H 'Authorization: Bearer {key}' '{base_url}/v1/messages?limit=3'\n",
         soft_wrap=True,
@@ -216,34 +229,49 @@ def _command() -> str:
     return "landed"
 
 
+class _Counts(NamedTuple):
+    """How many there are of what, by status; and how many callbacks were set aside: those with a used nonce."""
+
+    messages: Mapping[str, int]
+    sessions: Mapping[str, int]
+    registrations: Mapping[str, int]
+    set_aside: int
+
+
 class _Tracked:
-    """How many messages Landed knows of, and how many nonces it found used twice, since the demo began."""
+    """What Landed knows of since the demo began."""
 
     def __init__(self, pool: "Pool") -> None:
         self._pool = pool
-        self._before: dict[str, int] = {}
-        self._set_aside_before = 0
+        self._before = _Counts({}, {}, {}, 0)
 
     async def begin(self) -> None:
         self._before = await self._all()
-        self._set_aside_before = await self._set_aside()
 
-    async def counts(self) -> dict[str, int]:
-        now = await self._all()
-        return {name: count - self._before.get(name, 0) for name, count in now.items()}
+    async def counts(self) -> _Counts:
+        now, before = await self._all(), self._before
+        return _Counts(
+            _more(now.messages, before.messages),
+            _more(now.sessions, before.sessions),
+            _more(now.registrations, before.registrations),
+            now.set_aside - before.set_aside,
+        )
 
-    async def set_aside(self) -> int:
-        return (await self._set_aside()) - self._set_aside_before
-
-    async def _all(self) -> dict[str, int]:
+    async def _all(self) -> _Counts:
         from landed.store import health
 
-        return await health.messages_by_status(self._pool)
+        return _Counts(
+            await health.messages_by_status(self._pool),
+            await health.sessions_by_status(self._pool),
+            await health.registrations_by_status(self._pool),
+            sum((await health.oddities(self._pool))[0].values()),
+        )
 
-    async def _set_aside(self) -> int:
-        from landed.store import health
 
-        return sum((await health.oddities(self._pool))[0].values())
+def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
+    """What there is more of, and what there is less of."""
+    more = {name: now.get(name, 0) - before.get(name, 0) for name in {**before, **now}}
+    return {name: count for name, count in more.items() if count}
 
 
 @dataclass(slots=True)
@@ -253,20 +281,18 @@ class _Picture:
     sender: "Sender"
     ledger: "Ledger"
     tracked: _Tracked
-    counts: dict[str, int] = field(default_factory=dict)
-    set_aside: int = 0
+    counts: _Counts = field(default_factory=lambda: _Counts({}, {}, {}, 0))
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     async def look(self) -> None:
         with contextlib.suppress(LandedError):
             self.counts = await self.tracked.counts()
-            self.set_aside = await self.tracked.set_aside()
 
     async def settle(self) -> None:
         """Wait until all that was acknowledged is tracked."""
         for _ in range(100):
             await self.look()
-            if self._is_as_told():
+            if not self._differences():
                 return
             await asyncio.sleep(0.1)
 
@@ -278,38 +304,56 @@ class _Picture:
         table.add_column("")
         table.add_column("sent", justify="right")
         table.add_column("Landed", justify="right")
-        table.add_row("messages", f"{told.messages:,}", f"{sum(self.counts.values()):,}")
-        for status in ("queued", "sent", "failed", "undelivered", "delivered", "read"):
-            table.add_row(f"  {status}", f"{told.by_status.get(status, 0):,}", f"{self.counts.get(status, 0):,}")
-        table.add_section()
+        for title, statuses, sent, counted in (
+            ("messages", _MESSAGES, told.by_status, self.counts.messages),
+            ("verify sessions", _SESSIONS, told.sessions, self.counts.sessions),
+            ("10DLC", _REGISTRATIONS, told.registrations, self.counts.registrations),
+        ):
+            table.add_row(title, f"{sum(sent.values()):,}", f"{sum(counted.values()):,}")
+            for status in statuses:
+                name = f"  {status.replace('_', ' ')}"
+                table.add_row(name, f"{sent.get(status, 0):,}", f"{counted.get(status, 0):,}")
+            table.add_section()
         table.add_row("callbacks", f"{told.callbacks:,}", "")
         table.add_row("  repeated", f"{told.duplicates:,}", "")
         table.add_row(
             "  forged",
             f"{sum(told.forged.values()):,}",
-            f"{self.sender.answers[403]:,} refused, {self.set_aside:,} found out",
+            f"{self.sender.answers[403]:,} refused, {self.counts.set_aside:,} found out",
         )
         return table
 
     def line(self) -> str:
         told = self.ledger.summary()
         return (
-            f"{_since(self.started_at)}: sent {told.messages:,} messages in {told.callbacks:,} callbacks,"
-            f" {told.duplicates:,} repeated and {sum(told.forged.values()):,} forged;"
-            f" Landed counts {sum(self.counts.values()):,} messages, {self.counts.get('delivered', 0):,} delivered"
+            f"{_since(self.started_at)}: sent {told.callbacks:,} callbacks about {told.messages:,} messages,"
+            f" {sum(told.sessions.values()):,} verify sessions and {sum(told.registrations.values()):,} registrations,"
+            f" {told.duplicates:,} repeated and {sum(told.forged.values()):,} forged; Landed counts"
+            f" {sum(self.counts.messages.values()):,} messages, {self.counts.messages.get('delivered', 0):,} delivered"
         )
 
-    def _is_as_told(self) -> bool:
-        counted = {status: count for status, count in self.counts.items() if count}
-        return counted == dict(self.ledger.summary().by_status)
+    def _differences(self) -> list[str]:
+        told, counts = self.ledger.summary(), self.counts
+        return [
+            f"{name}: Landed counts {dict(sorted(counted.items()))}, and {dict(sorted(sent.items()))} were told"
+            for name, counted, sent in (
+                ("messages", counts.messages, told.by_status),
+                ("verify sessions", counts.sessions, told.sessions),
+                ("10DLC", counts.registrations, told.registrations),
+            )
+            if dict(counted) != dict(sent)
+        ]
 
     def conclude(self) -> None:
         told = self.ledger.summary()
-        counted = {status: count for status, count in self.counts.items() if count}
-        if self._is_as_told():
-            say(f"Every message that was told of is counted, once, where it ended: {told.messages:,} of them.")
-        else:
-            say(f"Landed counts {counted}, and {dict(told.by_status)} were told.")
+        if differences := self._differences():
+            say("; ".join(differences) + ".")
+            return
+        say(
+            f"All that was told of is counted, once, where it ended: {told.messages:,} messages,"
+            f" {sum(told.sessions.values()):,} verify sessions, and {sum(told.registrations.values()):,} brands,"
+            " campaigns and numbers."
+        )
 
 
 def _since(moment: datetime) -> str:

@@ -1,4 +1,4 @@
-"""`landed messages`: what became of them."""
+"""`landed messages`: sending them, and what became of them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from landed.cli import sending
 from landed.cli.figures import clean, seconds
 from landed.cli.opening import VARIABLES, opened_store, run
 from landed.cli.speaking import AsJson, moment, on_terminal, print_json, print_table, say
-from landed.domain.receipts import Channel, Direction
+from landed.domain.receipts import Channel, Direction, Source
 from landed.domain.statuses import Status
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from landed.services.reading import Reader
-    from landed.services.shapes import MessageWhole, TimelineEntry
+    from landed.services.shapes import MessageShape, MessageWhole, TimelineEntry
 
-app = typer.Typer(help="Messages: what became of them.", no_args_is_help=True)
+app = typer.Typer(help="Messages: sending them, and what became of them.", no_args_is_help=True)
+sending.add_to(app)
 
 Since = Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 24h, 7d, 2026-11-01.")]
 Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before then, written in the same way.")]
@@ -96,7 +98,7 @@ async def show_page(
             each.country,
             each.network.name or "".join(filter(None, (each.network.mcc, each.network.mnc))) or None,
             each.status,
-            f"{each.error_code} {each.error.title}" if each.error and titles else each.error_code,
+            _error(each) if titles else each.error_code or each.provider_reason,
             seconds(each.latency_s),
             f"{each.cost.amount} {each.cost.currency or ''}" if each.cost else None,
         ]
@@ -123,6 +125,38 @@ async def show_one(
         print_json(message.model_dump(mode="json"))
         return
     _print_whole(message)
+
+
+@app.command(short_help="Report whether the person did what the message was for.", epilog=VARIABLES)
+@run
+async def conversion(
+    message_id: Annotated[str, typer.Argument(metavar="ID", help="Our id of the message, or the provider's.")],
+    converted: Annotated[
+        bool, typer.Option("--converted/--not", help="The person did it, or did not.", show_default=False)
+    ],
+    at: Annotated[str, typer.Option(metavar="WHEN", help="When: 5m, 2026-11-01T09:30:00Z.")] = "now",
+    as_json: AsJson = False,
+) -> None:
+    """Example: landed messages conversion 5b1c0c3e-6f0b-11ef-9d0a-0242ac110003 --converted
+
+    Report whether the person did what the message was for: typed the code, opened the link. A worker tells the
+    provider. Once reported, `--converted` stays.
+    """
+    from landed.services.converting import Converter
+    from landed.services.moments import moment as read_moment
+
+    now = datetime.now(UTC)
+    async with opened_store() as store:
+        told = await Converter(store.pool).report(
+            message_id, converted=converted, at=read_moment(at, now, field="at"), account_id=None
+        )
+    if as_json:
+        print_json(told.model_dump(mode="json"))
+    else:
+        say(
+            f"The message {told.message_id} is kept as {'converted' if told.converted else 'not converted'};"
+            f" telling the provider: {told.state}. {told.problem or ''}".rstrip()
+        )
 
 
 @asynccontextmanager
@@ -185,15 +219,38 @@ def _facts(message: "MessageWhole") -> list[tuple[str, str]]:
         (f"{message.channel} {message.direction}", f"{message.from_ or '?'} → {message.to or '?'}"),
         ("network", " ".join(filter(None, (names, codes and f"({codes})")))),
         ("parts", "  ".join(f"{part.number}/{part.of} {part.status}" for part in message.parts)),
-        ("units", None if message.units is None else str(message.units)),
+        ("units", _units(message)),
         ("cost", f"{message.cost.amount} {message.cost.currency or ''}" if message.cost else None),
         ("took", f"{seconds(message.latency_s)}, on {_clock(message.latency_clock)}" if message.latency_s else None),
         ("tags", ", ".join(message.tags)),
-        ("error", f"{message.error_code} {message.error.title}" if message.error else message.error_code),
+        ("converted", None if message.converted is None else "yes" if message.converted else "no"),
+        ("outbox", _waits(message)),
+        ("error", _error(message)),
         ("what to do", message.error.advice if message.error else None),
         ("unknown words", ", ".join(message.unknown_statuses)),
     ]
     return [(name, value) for name, value in found if value]
+
+
+def _units(message: "MessageWhole") -> str | None:
+    """What is charged for, and what we expected where that is something else."""
+    if message.units is None or message.segments_estimated in (None, message.units):
+        return None if message.units is None else str(message.units)
+    return f"{message.units}, where {message.segments_estimated} were expected"
+
+
+def _waits(message: "MessageWhole") -> str | None:
+    if message.outbox is None:
+        return None
+    tried = f", tried {message.outbox.attempts} times" if message.outbox.attempts else ""
+    why = f": {message.outbox.problem}" if message.outbox.problem else ""
+    return f"{message.outbox.state}, due {moment(message.outbox.due_at)}{tried}{why}"
+
+
+def _error(message: "MessageShape") -> str | None:
+    """The code and what it means; a reason in words says that itself."""
+    lost = message.error_code or message.provider_reason
+    return f"{lost} {message.error.title}" if message.error_code and message.error else lost
 
 
 def _clock(clock: str | None) -> str:
@@ -204,12 +261,13 @@ def _step(entry: "TimelineEntry") -> "Text":
     from rich.text import Text
 
     status = Status(entry.status) if entry.status else None
-    told = entry.status or f"{entry.provider_status} (unknown word)"
-    text = Text(clean(f"● {told}"), style=STYLES.get(status, "cyan") if status else "yellow")
+    is_unknown = status is None and entry.source != Source.OURS  # what is ours and no status is a conversion
+    told = entry.status or f"{entry.provider_status}{' (unknown word)' if is_unknown else ''}".replace("_", " ")
+    text = Text(clean(f"● {told}"), style="yellow" if is_unknown else STYLES.get(status, "cyan") if status else "cyan")
     if entry.part is not None:
         text.append(f" part {entry.part}", style="dim")
-    if entry.error_code:
-        text.append(clean(f" error {entry.error_code}"), style="red")
+    if lost := entry.error_code or entry.provider_reason:
+        text.append(clean(f" error {lost}"), style="red")
     return text
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 from landed.domain.errors import SchemaBehind, SettingInvalid
 
 if TYPE_CHECKING:
+    from landed.domain.accounts import Account
+    from landed.services.calling import Clients
     from landed.settings import Settings
     from landed.store.accounts import Pool
     from landed.store.sealing import Sealer
@@ -98,6 +100,23 @@ async def opened_store(settings: "Settings | None" = None) -> AsyncIterator[Open
         async with connect.pool(database_url, connections_max=_CONNECTIONS_MAX) as pool:
             await accounts.prove_key(pool, sealer)
             yield OpenedStore(settings=settings, database_url=database_url, pool=pool, sealer=sealer)
+
+
+@asynccontextmanager
+async def opened_clients(store: OpenedStore) -> "AsyncIterator[Clients]":
+    """What calls the providers for the accounts of this store."""
+    from datetime import UTC, datetime
+
+    from landed.providers import registry
+    from landed.providers.http import open_client
+    from landed.services.calling import Clients
+    from landed.store import accounts
+
+    async def live_accounts() -> "list[Account]":
+        return await accounts.all_live(store.pool, store.sealer, datetime.now(UTC))
+
+    async with open_client() as http:
+        yield Clients(live_accounts, registry.load(), http, store.settings.provider_urls)
 
 
 def bring_up_to_date(database_url: str, *, embedded: bool) -> None:

@@ -10,6 +10,8 @@ from landed.cli.figures import bar, clean, percent, seconds
 from landed.cli.messages import Countries
 from landed.cli.opening import opened_store, run
 from landed.cli.speaking import AsJson, print_json
+from landed.cli.tendlc import print_board, report_board
+from landed.cli.verify import print_funnel, report_funnel
 from landed.domain.countries import name_of
 
 if TYPE_CHECKING:
@@ -61,12 +63,19 @@ async def report(
         engine = reading.engine(store.database_url)
         try:
             answer = await Reporter(engine, registry.load()).report(period, filters, account_id=None)
+            funnel = await report_funnel(engine, period, filters)
+            board = await report_board(engine, account or ())
         finally:
             await engine.dispose()
     if as_json:
-        print_json(answer.model_dump(mode="json", exclude_unset=True))
+        told = answer.model_dump(mode="json", exclude_unset=True)
+        told["registrations"] = board.model_dump(mode="json")
+        print_json(told | {"verify": funnel.model_dump(mode="json", exclude_unset=True) if funnel else None})
         return
     print_report(answer, ", ".join(value for values in filters.values() for value in values))
+    if funnel:
+        print_funnel(funnel)
+    print_board(board)
 
 
 def print_report(answer: "Report", only: str = "") -> None:
@@ -85,6 +94,8 @@ def print_report(answer: "Report", only: str = "") -> None:
     if not answer.totals.messages:
         console.print(Padding(Text("\nNo messages were submitted in this time.", style="dim"), (0, 1)))
         return
+    if len(answer.by_provider) > 1:
+        _section(console, "Providers", _rates("provider", answer.by_provider, _provider), len(answer.by_provider))
     countries = answer.by_country
     _section(console, "Countries", _rates("country", countries[:_COUNTRIES_SHOWN], _country), len(countries))
     networks = [row for row in answer.by_network if row.network and row.network.mcc]
@@ -109,6 +120,10 @@ def _totals(row: "AnalyticsRow") -> "Table":
         (seconds(row.latency_s.p99), "p99", "bold"),
         (_cost(row), "cost", "bold"),
     ]
+    if row.receipts_missing:
+        figures.insert(4, (percent(row.missing_rate), "receipts missing", "bold yellow"))
+    if row.conversion_rate is not None:
+        figures.append((percent(row.conversion_rate), "converted", "bold"))
     table = Table.grid(padding=(0, 4, 0, 0))
     for _ in figures:
         table.add_column(no_wrap=True)
@@ -144,7 +159,9 @@ def _rates(what: str, rows: Sequence["AnalyticsRow"], name: Any) -> "Table":
     table.add_column(what, no_wrap=True)
     table.add_column("messages", justify="right", no_wrap=True)
     table.add_column("", no_wrap=True, min_width=_BAR_CELLS)
-    for column in ("delivered", "failed", "pending", "p50", "p95", "p99", "cost"):
+    columns = ["delivered", "failed", "pending", "missing", "p50", "p95", "p99", "cost"]
+    has_conversions = any(row.conversion_rate is not None for row in rows)
+    for column in [*columns, "converted"] if has_conversions else columns:
         table.add_column(column, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
@@ -154,10 +171,12 @@ def _rates(what: str, rows: Sequence["AnalyticsRow"], name: Any) -> "Table":
             Text(percent(row.delivery_rate), style=_style(row.delivery_rate)),
             percent(row.failure_rate),
             f"{row.pending:,}" if row.pending else "-",
+            percent(row.missing_rate) if row.receipts_missing else "-",
             seconds(row.latency_s.p50),
             seconds(row.latency_s.p95),
             seconds(row.latency_s.p99),
             _cost(row),
+            *([percent(row.conversion_rate)] if has_conversions else []),
         )
     return table
 
@@ -178,6 +197,12 @@ def _errors(rows: Sequence["ErrorRow"]) -> "Table":
         code = Text(clean(row.error_code), style="red")
         table.add_row(row.country or "?", code, f"{row.messages:,}", percent(row.share), meaning)
     return table
+
+
+def _provider(row: "AnalyticsRow") -> "Text":
+    from rich.text import Text
+
+    return Text(row.provider or "not known", style="bold")
 
 
 def _country(row: "AnalyticsRow") -> "Text":

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from landed.domain.receipts import Channel
+from landed.domain.receipts import Channel, Registration
 from landed.domain.words import Word
 
 
@@ -37,7 +37,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Truth:
-    """What a callback says, and whether it may. Numbers are as on the wire, without the plus."""
+    """What a status of a message says, and whether it may. Numbers are as on the wire, without the plus."""
 
     kind: Kind
     message_id: str
@@ -55,6 +55,58 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InboundTruth:
+    """What an inbound message says. `country` is the person's."""
+
+    kind: Kind
+    message_id: str
+    country: str
+    channel: Channel
+    text: str
+    units: int
+    cost_nanos: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionTruth:
+    """What a callback says of a verify session and its attempt, in Plivo's words."""
+
+    kind: Kind
+    session_id: str
+    status: str
+    country: str
+    attempt: int
+    channel: str
+    attempt_status: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationTruth:
+    """What a callback says of a brand, a campaign or a number, in Plivo's words."""
+
+    kind: Kind
+    registration: Registration
+    subject: str  #: the id of the brand or campaign, or the number
+    status: str
+
+
+AnyTruth = Truth | InboundTruth | SessionTruth | RegistrationTruth
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What Plivo tells: the fields of a callback, and how and when it goes out."""
+
+    due_at: datetime
+    truth: AnyTruth
+    fields: tuple[tuple[str, str], ...]
+    lie: Mapping[str, str]  #: what a fraudster would put in the place of some of the fields
+    by_get: bool = False
+    with_v3: bool = False
+    path: str = ""  #: behind the callback URL: kind and our id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
     """One HTTP request that is due at a moment. `url` is the public one, query included."""
 
@@ -63,4 +115,4 @@ class Item:
     url: str
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
-    truth: Truth
+    truth: AnyTruth

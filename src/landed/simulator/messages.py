@@ -1,16 +1,16 @@
 """What becomes of simulated messages: who they go to, what is told of them, and when."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from landed.domain import money
 from landed.domain.receipts import Channel
-from landed.simulator import world
-from landed.simulator.items import Kind, Truth
+from landed.simulator import draws, world
+from landed.simulator.items import Kind, Told, Truth
 from landed.simulator.world import Country, Network
 
 LATE: Final = 0.03  #: share of callbacks that are overtaken by the ones after them
@@ -19,8 +19,6 @@ WITH_V3: Final = 0.25  #: share of messages whose callbacks carry both signature
 LEGACY_PARTS: Final = 0.15  #: share of texts of several units that are reported part by part
 UNKNOWN: Final = 0.003  #: share of messages with a status that nobody explains
 READ: Final = 0.7  #: share of delivered WhatsApp messages that are read
-
-_Thing = TypeVar("_Thing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,33 +41,21 @@ class Message:
     error_code: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """One status change: what the callback says and when it goes out."""
-
-    message: Message
-    due_at: datetime
-    truth: Truth
-    fields: tuple[tuple[str, str], ...]
-
-
 def begin(random: Random, at: datetime) -> Message:
-    country = _pick(random, world.COUNTRIES, [country.weight for country in world.COUNTRIES])
-    network = _pick(random, country.networks, [network.weight for network in country.networks])
+    country = draws.pick(random, world.COUNTRIES, [country.weight for country in world.COUNTRIES])
+    network = draws.pick(random, country.networks, [network.weight for network in country.networks])
     channel, rate = _channel(random, country)
-    sender = _pick(random, [sender for sender, _ in country.senders], [weight for _, weight in country.senders])
-    units = _pick(random, *zip(*world.UNITS, strict=True)) if channel is Channel.SMS else 1
+    sender = draws.pick(random, [sender for sender, _ in country.senders], [weight for _, weight in country.senders])
+    units = draws.pick(random, *zip(*world.UNITS, strict=True)) if channel is Channel.SMS else 1
     final, error_code = _outcome(random, country, channel)
     return Message(
-        id=_uuid(random),
+        id=draws.uuid(random),
         at=at,
         country=country,
         network=network,
         channel=channel,
         sender=world.WHATSAPP_SENDER if channel is Channel.WHATSAPP else sender,
-        recipient="".join(
-            str(random.randrange(10)) if char == "#" else char for char in random.choice(country.numbers)
-        ),
+        recipient=draws.number(random, country.numbers),
         rate=rate,
         units=units,
         in_parts=units > 1 and random.random() < LEGACY_PARTS,
@@ -120,7 +106,7 @@ def _tell_one(
     message: Message, random: Random, final: str | None, error_code: str | None, part: int | None = None
 ) -> Iterator[Told]:
     times = _times(message, random, final, error_code)
-    part_id = _uuid(random) if part else message.id
+    part_id = draws.uuid(random) if part else message.id
     units = 1 if part else message.units
     for sequence, (status, at) in enumerate(sorted(times.items(), key=lambda change: change[1]), start=1):
         code = error_code if status in ("failed", "undelivered") else None
@@ -144,31 +130,38 @@ def _tell_one(
             cost_nanos=(money.nanos(rate) or 0) * units,
             part=part,
         )
-        due_at = at + _seconds(random, 0.12, 0.7) + timedelta(seconds=late_s)
-        yield Told(message=message, due_at=due_at, truth=truth, fields=fields)
+        due_at = at + draws.seconds(random, 0.12, 0.7) + timedelta(seconds=late_s)
+        yield Told(
+            due_at=due_at,
+            truth=truth,
+            fields=fields,
+            lie={"Status": "undelivered" if status == "delivered" else "delivered"},
+            by_get=message.by_get,
+            with_v3=message.with_v3,
+        )
 
 
 def _times(message: Message, random: Random, final: str | None, error_code: str | None) -> dict[str, datetime]:
     """When each status is reached."""
-    times = {"queued": message.at + _seconds(random, 0.06, 0.5)}
+    times = {"queued": message.at + draws.seconds(random, 0.06, 0.5)}
     if final != "failed":
-        times["sent"] = times["queued"] + _seconds(random, 0.35, 0.6)
+        times["sent"] = times["queued"] + draws.seconds(random, 0.35, 0.6)
     if final is not None:
         times[final] = max(times.values()) + _until_final(random, message, final, error_code)
     if final == "delivered" and message.channel is Channel.WHATSAPP and random.random() < READ:
-        times["read"] = times["delivered"] + _seconds(random, 9.0, 1.0)
+        times["read"] = times["delivered"] + draws.seconds(random, 9.0, 1.0)
     if random.random() < UNKNOWN:
-        times[random.choice(world.UNKNOWN_STATUSES)] = times["queued"] + _seconds(random, 1.0, 0.5)
+        times[random.choice(world.UNKNOWN_STATUSES)] = times["queued"] + draws.seconds(random, 1.0, 0.5)
     return times
 
 
 def _until_final(random: Random, message: Message, final: str, error_code: str | None) -> timedelta:
     """From hand-over (or queueing, for `failed`) to the final word."""
     if final == "failed":
-        return _seconds(random, 12.0, 0.4) if error_code == "420" else _seconds(random, 0.25, 0.6)
+        return draws.seconds(random, 12.0, 0.4) if error_code == "420" else draws.seconds(random, 0.25, 0.6)
     network = message.network
     slow = 25.0 if random.random() < network.slow else 1.0
-    return _seconds(random, network.latency_s * slow, network.spread)
+    return draws.seconds(random, network.latency_s * slow, network.spread)
 
 
 def _fields(
@@ -199,13 +192,13 @@ def _newer_fields(
     fields = [
         ("Type", message.channel.value),
         ("Sequence", str(sequence)),
-        ("MessageTime", _written(message.at)),
-        ("QueuedTime", _written(times["queued"])),
+        ("MessageTime", draws.written(message.at)),
+        ("QueuedTime", draws.written(times["queued"])),
     ]
     if "sent" in times and status != "queued":
-        fields.append(("SentTime", _written(times["sent"])))
+        fields.append(("SentTime", draws.written(times["sent"])))
     if final is not None and final <= times[status]:
-        fields.append(("DeliveryReportTime", _written(final)))
+        fields.append(("DeliveryReportTime", draws.written(final)))
     fields += [("requester_ip", "203.0.113.7"), ("PowerpackUUID", "")]
     if message.channel is Channel.WHATSAPP:
         expires_at = message.at + timedelta(hours=24)
@@ -215,20 +208,3 @@ def _newer_fields(
             ("ConversationExpirationTimestamp", str(int(expires_at.timestamp()))),
         ]
     return tuple(fields)
-
-
-def _seconds(random: Random, median_s: float, spread: float) -> timedelta:
-    return timedelta(seconds=median_s * random.lognormvariate(0, spread))
-
-
-def _written(at: datetime) -> str:
-    """As Plivo writes times: UTC without saying so."""
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
-
-
-def _uuid(random: Random) -> str:
-    return str(UUID(int=random.getrandbits(128), version=4))
-
-
-def _pick(random: Random, things: Sequence[_Thing], weights: Sequence[int]) -> _Thing:
-    return random.choices(things, weights)[0]

@@ -1,9 +1,10 @@
-"""A stream of Plivo's message status callbacks that looks like real traffic, from nothing but a seed and a clock.
+"""A stream of Plivo's callbacks that looks like real traffic, from nothing but a seed and a clock.
 
 Each message is queued, sent, and then delivered, undelivered, failed, or never heard of again, on the times of its
 network. Some callbacks come twice, some out of order, some by GET; some messages come in parts as Plivo used to
-report them; now and then there is a word that nobody explains. A few per cent are forged. Every item says what it is
-(`truth`), so that what Landed shows can be compared with what it was told.
+report them; now and then there is a word that nobody explains. A few per cent are forged. On request people write
+back, sessions are verified, and brands, campaigns and numbers are registered. Every item says what it is (`truth`), so
+that what Landed shows can be compared with what it was told.
 """
 
 import heapq
@@ -16,9 +17,8 @@ from typing import Final
 from urllib.parse import urlencode
 
 from landed.providers.plivo import signatures
-from landed.simulator import messages
-from landed.simulator.items import FORGED, Account, Item, Kind
-from landed.simulator.messages import Told
+from landed.simulator import inbound, messages, registrations, sessions
+from landed.simulator.items import FORGED, Account, Item, Kind, Told
 
 DUPLICATES: Final = 0.04  #: share of callbacks that are told again
 SAME_NONCE: Final = 0.2  #: share of those that are the same request, nonce and all
@@ -29,25 +29,53 @@ _REUSED_AFTER_S: Final = (8.0, 20.0)
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
-def stream(account: Account, *, seed: int, messages_per_s: float, clock: Callable[[], datetime]) -> Iterator[Item]:
+def stream(
+    account: Account, *, seed: int, messages_per_s: float, clock: Callable[[], datetime], every_kind: bool = False
+) -> Iterator[Item]:
     """Callbacks without end, in the order they are due.
 
     Args:
         messages_per_s: messages begun per second, at random moments; a message makes three callbacks or so.
         clock: looked at once, for the moment the first message is sent. The rest follows from the seed alone.
+        every_kind: besides message statuses all the other kinds. The message statuses are the same either way.
     """
     random = Random(seed)  # noqa: S311  it must be the same for the same seed, not hard to guess
     caller = _Caller(account, random)
     at = clock()
     order = count()
     waiting: list[tuple[datetime, int, Item]] = []
+    others = _Others(account, seed) if every_kind else None
     while True:
         at += timedelta(seconds=random.expovariate(messages_per_s))
         while waiting and waiting[0][0] <= at:
             yield heapq.heappop(waiting)[2]
-        for told in messages.tell(messages.begin(random, at), random):
-            for item in caller.call(told):
-                heapq.heappush(waiting, (item.due_at, next(order), item))
+        items = [item for told in messages.tell(messages.begin(random, at), random) for item in caller.call(told)]
+        if others is not None:
+            items += others.items(at)
+        for item in items:
+            heapq.heappush(waiting, (item.due_at, next(order), item))
+
+
+class _Others:
+    """What goes on beside the messages: drawn on its own, so that those stay the same."""
+
+    def __init__(self, account: Account, seed: int) -> None:
+        self._random = Random(f"{seed}, others")  # noqa: S311  as above
+        self._caller = _Caller(account, self._random)
+        self._people = inbound.People(self._random)
+        self._company = registrations.Company(self._random)
+
+    def items(self, at: datetime) -> Iterator[Item]:
+        """What begins with the message that is sent now."""
+        random = self._random
+        told: list[Told] = []
+        if random.random() < inbound.PER_MESSAGE:
+            told += self._people.write(at)
+        if random.random() < sessions.PER_MESSAGE:
+            told += sessions.tell(random, at)
+        told += self._company.act(at)
+        for each in told:
+            yield from self._caller.call(each)
 
 
 class _Caller:
@@ -72,16 +100,15 @@ class _Caller:
             yield self._forged(told, genuine)
 
     def _signed(self, told: Told) -> Item:
-        account, message = self._account, told.message
-        return self._request(told, account.auth_token, account.main_auth_token, message.with_v3)
+        account = self._account
+        return self._request(told, account.auth_token, account.main_auth_token, told.with_v3)
 
     def _request(self, told: Told, token: str, main_token: str, with_v3: bool) -> Item:
-        message = told.message
         form = urlencode(told.fields)
-        url = self._account.callback_url
-        if message.by_get:
+        url = self._account.callback_url + told.path
+        if told.by_get:
             url += ("&" if "?" in url else "?") + form
-        method = "GET" if message.by_get else "POST"
+        method = "GET" if told.by_get else "POST"
         nonce = self._nonce()
         headers = {
             "Accept": "*/*",
@@ -92,7 +119,7 @@ class _Caller:
         if method == "POST":
             headers["Content-Type"] = _FORM
         if with_v3:
-            params = [] if message.by_get else [*told.fields]
+            params = [] if told.by_get else [*told.fields]
             nonce = self._nonce()
             # On messaging the plain V3 header is there and does not match anything we hold, seen 2026.
             headers["X-Plivo-Signature-V3"] = signatures.sign_v3(method, url, nonce, f"other {token}", params)
@@ -103,32 +130,32 @@ class _Caller:
             method=method,
             url=url,
             headers=headers,
-            body=b"" if message.by_get else form.encode(),
+            body=b"" if told.by_get else form.encode(),
             truth=told.truth,
         )
 
     def _forged(self, told: Told, genuine: Item) -> Item:
-        """Somebody else's callback: it tells of a message of its own or of another end of a known one."""
+        """Somebody else's callback: it tells of a thing of its own or of another end of a known one."""
         random = self._random
         kind = random.choice(sorted(FORGED))
-        if kind is Kind.NONCE_REUSED and (told.message.with_v3 or told.message.by_get):
+        if kind is Kind.NONCE_REUSED and (told.with_v3 or told.by_get):
             kind = Kind.TAMPERED
         truth = replace(told.truth, kind=kind)
         if kind is Kind.NONCE_REUSED:
             return replace(
                 genuine,
                 due_at=told.due_at + timedelta(seconds=random.uniform(*_REUSED_AFTER_S)),
-                body=self._altered(told, genuine.body),
+                body=self._altered(told),
                 truth=truth,
             )
         due_at = told.due_at + timedelta(seconds=random.uniform(0.1, 3))
         if kind is Kind.TAMPERED:
             taken = self._request(told, self._account.auth_token, self._account.main_auth_token, with_v3=True)
-            if told.message.by_get:
+            if told.by_get:
                 return replace(taken, due_at=due_at, url=f"{taken.url}&Amended=1", truth=truth)
-            return replace(taken, due_at=due_at, body=self._altered(told, taken.body), truth=truth)
+            return replace(taken, due_at=due_at, body=self._altered(told), truth=truth)
         strange = "".join(random.choices("0123456789abcdef", k=40))
-        forged = self._request(told, strange, strange[::-1], told.message.with_v3)
+        forged = self._request(told, strange, strange[::-1], told.with_v3)
         headers = dict(forged.headers)
         for name in headers:
             if kind is Kind.BAD_SIGNATURE and "Signature" in name and "Nonce" not in name:
@@ -137,10 +164,9 @@ class _Caller:
             headers = {name: value for name, value in headers.items() if not name.startswith("X-Plivo")}
         return replace(forged, due_at=due_at, headers=headers, truth=truth)
 
-    def _altered(self, told: Told, body: bytes) -> bytes:
-        """Another end for the message: what a fraudster would say of it."""
-        status = "undelivered" if told.truth.status == "delivered" else "delivered"
-        return body.replace(b"Status=" + told.truth.status.encode(), b"Status=" + status.encode(), 1) + b"&Amended=1"
+    def _altered(self, told: Told) -> bytes:
+        """What a fraudster would say instead, such as another end for a message."""
+        return urlencode([(name, told.lie.get(name, value)) for name, value in told.fields]).encode() + b"&Amended=1"
 
     def _nonce(self) -> str:
         return f"{self._random.randrange(10**20):020d}"

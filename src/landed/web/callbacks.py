@@ -17,10 +17,14 @@ from urllib.parse import urlsplit
 import orjson
 import structlog
 
+from landed.domain import addresses
+from landed.domain.addresses import Network
 from landed.domain.callbacks import PATH_KINDS, CallbackRequest
 from landed.domain.errors import (
+    AddressesUnresolved,
     CallbackMalformed,
     CallbackTooLarge,
+    CallerNotAllowed,
     LandedError,
     NotFound,
     Overloaded,
@@ -29,6 +33,7 @@ from landed.domain.errors import (
 )
 from landed.journal.base import Accepted
 from landed.providers import forms
+from landed.services.callers import AUTHORIZATION, Guard
 from landed.services.receiving import Committer, Directory, Entry, Refusals
 from landed.store.refusals import Refused
 
@@ -86,12 +91,15 @@ class _Refusal(NamedTuple):
 _REFUSALS: Final[dict[type[Exception], _Refusal]] = {
     CallbackMalformed: _Refusal(400, "Neither a form, JSON nor a query"),
     SignatureInvalid: _Refusal(403, "Not signed rightly"),
+    CallerNotAllowed: _Refusal(403, "Not allowed to call"),
     NotFound: _Refusal(404, "No such callback address"),
     MethodNotAllowed: _Refusal(405, "Method not allowed", ((b"allow", b"GET, POST"),)),
     CallbackTooLarge: _Refusal(413, "Body too large", ((b"connection", b"close"),)),
     HeadersTooLarge: _Refusal(431, "Headers too large", ((b"connection", b"close"),)),
     Overloaded: _Refusal(503, "Too much at once", ((b"retry-after", b"2"),)),
     StoreUnavailable: _Refusal(503, "Cannot be stored now", ((b"retry-after", b"10"),)),
+    # Not to know who may call is our own trouble, which must not cost a callback.
+    AddressesUnresolved: _Refusal(503, "Cannot be checked now", ((b"retry-after", b"10"),)),
 }
 _OUR_FAULT: Final = _Refusal(503, "Cannot be stored now", ((b"retry-after", b"10"),))
 
@@ -117,6 +125,7 @@ class Receiver:
         public_url: str,
         body_bytes_max: int,
         fallback: App,
+        trusted_proxies: Sequence[Network] = (),
     ) -> None:
         self._directory = directory
         self._keeper = keeper
@@ -125,6 +134,7 @@ class Receiver:
         self._body_bytes_max = body_bytes_max
         self._direct_bytes_max = min(body_bytes_max, _DIRECT_BYTES_MAX)
         self._fallback = fallback
+        self._trusted_proxies = trusted_proxies
         # The public URL may have a path that a proxy in front strips or not; the signed URL has it once.
         self._public_url = public_url.rstrip("/")
         self._public_path = urlsplit(self._public_url).path
@@ -150,6 +160,8 @@ class Receiver:
                 raise MethodNotAllowed(f"A callback is sent with GET or POST, not {arrival.method}.")
             arrival.read_headers(scope["headers"])
             arrival.body = await self._body(arrival.headers, receive)
+            if arrival.entry.guard is not None:
+                self._admit(arrival, arrival.entry.guard, scope.get("client"))
             await self._committer.add(arrival.accepted(arrival.entry))
         except _Gone:
             self.refused[0, "sender_gone"] += 1
@@ -169,7 +181,7 @@ class Receiver:
         if method != "POST" or not path.startswith(b"/") or b"#" in target:
             return None
         arrival = self._arrival(method, path, query)
-        if arrival is None or (entry := arrival.entry) is None:
+        if arrival is None or (entry := arrival.entry) is None or entry.guard is not None:
             return None
         arrival.read_headers(headers)
         named = arrival.headers
@@ -195,6 +207,15 @@ class Receiver:
                 answer(refused.status, (_PROBLEM_TYPE, *refused.headers), problem)
 
         return take
+
+    def _admit(self, arrival: "_Arrival", guard: Guard, client: tuple[str, int] | None) -> None:
+        """See that whoever calls may. Raises what the guard raises."""
+        named = arrival.headers.get
+        caller = addresses.caller(
+            client[0] if client else None, named("x-forwarded-for"), named("forwarded"), self._trusted_proxies
+        )
+        arrival.client_address = str(caller) if caller else None
+        arrival.admitted_by = guard.check(caller, named(AUTHORIZATION))
 
     def _arrival(self, method: str, raw_path: bytes, query: bytes) -> "_Arrival | None":
         """A request for a callback address, even an unknown one; None where the path is none."""
@@ -253,15 +274,19 @@ class Receiver:
         self._refusals.count(account_id, _reason(error))
         if refusal is _OUR_FAULT:
             _log.error("callback_failed", account_id=account_id, exc_info=error)
-        if account_id is not None and refusal.status < 500 and self._refusals.has_room(account_id):
+        is_told = refusal.status < 500 or isinstance(error, AddressesUnresolved)
+        if account_id is not None and is_told and self._refusals.has_room(account_id):
             self._refusals.keep(arrival.refused(account_id, error))
-        return refusal, _problem(refusal, _code(error), str(error) if refusal.status < 500 else None)
+        return refusal, _problem(refusal, _code(error), str(error) if is_told else None)
 
 
 class _Arrival:
     """One request on its way in."""
 
-    __slots__ = ("body", "entry", "headers", "kind", "lines", "method", "our_id", "path", "query", "url")
+    __slots__ = (
+        "admitted_by", "body", "client_address", "entry", "headers", "kind", "lines", "method", "our_id", "path",
+        "query", "url",
+    )  # fmt: skip
 
     def __init__(
         self, entry: Entry | None, method: str, path: str, url: str, query: bytes, kind: str | None, our_id: str | None
@@ -276,6 +301,8 @@ class _Arrival:
         self.lines = b""
         self.headers: dict[str, str] = {}
         self.body = b""
+        self.client_address: str | None = None  # asked for only where an account has a guard
+        self.admitted_by: tuple[str, ...] = ()
 
     def read_headers(self, raw: RawHeaders) -> None:
         """As they are stored, one line each, and by name, repeated ones joined with commas."""
@@ -295,10 +322,16 @@ class _Arrival:
         """Proven and readable, or an error that says what is wrong."""
         headers, body = self.headers, self.body
         request = CallbackRequest(
-            method=self.method, url=self.url, headers=headers, body=body, kind=self.kind, our_id=self.our_id
+            method=self.method,
+            url=self.url,
+            headers=headers,
+            body=body,
+            kind=self.kind,
+            our_id=self.our_id,
+            client_address=self.client_address,
         )
         try:
-            verified_by = entry.provider.verify(request, entry.credentials)
+            verified_by = self.admitted_by + entry.provider.verify(request, entry.credentials)
         except RecursionError:
             raise CallbackMalformed("The body is nested too deeply.") from None
         _check(headers.get("content-type", ""), self.query, body)
@@ -417,7 +450,7 @@ def _code(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return error.reason if isinstance(error, SignatureInvalid) else _code(error)
+    return error.reason if isinstance(error, SignatureInvalid | CallerNotAllowed) else _code(error)
 
 
 def _problem(refusal: "_Refusal", code: str, detail: str | None = None) -> bytes:

@@ -17,6 +17,7 @@ from prometheus_client.exposition import generate_latest
 
 from landed.services.receiving import Committer, Refusals
 from landed.services.watching import Asks, Condition
+from landed.store.outbox import Backlog
 from landed.web.callbacks import Receiver
 
 #: How often a process writes its counts down for the others, and when one that stopped doing so is left out.
@@ -55,7 +56,11 @@ class Metrics:
 
     async def text(self) -> bytes:
         """In Prometheus' text format."""
-        families = [*_families(self._all_counts()), *_tracking_families(await self._condition())]
+        condition = await self._condition()
+        families = [*_families(self._all_counts()), *_tracking_families(condition)]
+        if condition is not None:
+            families += _sending_families(condition.outbox, self._account_name)
+            families += _asking_families(condition)
         registry = CollectorRegistry()
         registry.register(_Fixed(families))
         return generate_latest(registry)
@@ -145,3 +150,25 @@ def _tracking_families(condition: Condition | None) -> Iterator[Metric]:
     for word, facts in sorted(condition.unknown_statuses.items()):
         unknown.add_metric([word], facts)
     yield unknown
+
+
+def _sending_families(backlog: Backlog, account_name: Callable[[int], str | None]) -> Iterator[Metric]:
+    yield GaugeMetricFamily("landed_outbox_waiting", "Messages that wait to be sent.", value=backlog.waiting)
+    yield GaugeMetricFamily(
+        "landed_outbox_oldest_due_seconds", "How long the oldest of them has been due.", value=backlog.oldest_due_s
+    )
+    yield GaugeMetricFamily(
+        "landed_outbox_unknown", "Messages that may have gone out, and are looked up.", value=backlog.unknown
+    )
+    sends = CounterMetricFamily("landed_sends", "What became of sending.", labels=["account", "outcome"])
+    for (account_id, outcome), messages in sorted(backlog.outcomes.items()):
+        sends.add_metric([account_name(account_id) or "", outcome], messages)
+    yield sends
+
+
+def _asking_families(condition: Condition) -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "landed_lookups_due",
+        "Messages and sessions that should have been asked for by now.",
+        value=condition.lookups_due,
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from math import ceil
 from typing import Any, Final, cast
 
 import orjson
@@ -20,15 +21,29 @@ RETRY_AFTER_S: Final = 2
 #: The most special class that an error is of decides; what is not here is a fault of ours.
 STATUSES: Final[Mapping[type[LandedError], HTTPStatus]] = {
     errors.InputInvalid: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.RecipientsRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotFound: HTTPStatus.NOT_FOUND,
+    errors.Conflict: HTTPStatus.CONFLICT,
+    errors.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.NotAllowed: HTTPStatus.UNAUTHORIZED,  # 403 for a key that is known
     errors.SignatureInvalid: HTTPStatus.FORBIDDEN,
+    errors.CallerNotAllowed: HTTPStatus.FORBIDDEN,
     errors.CallbackTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.CallbackRejected: HTTPStatus.BAD_REQUEST,
     errors.CallbackNotUnderstood: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.AddressesUnresolved: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.SendFailed: HTTPStatus.BAD_GATEWAY,
+    errors.ProviderUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ProviderThrottled: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RequestRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.VerifyLimitReached: HTTPStatus.TOO_MANY_REQUESTS,
     errors.Overloaded: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.StoreUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
 }
+
+#: What an error may know besides, and a problem shows.
+_MORE: Final = ("field", "our_id", "provider_code", "limit", "session_status")
 
 _log = structlog.get_logger()
 
@@ -48,16 +63,22 @@ class Problem(BaseModel):
     code: str = Field(examples=["input_invalid", "not_found", "not_allowed", "store_unavailable"])
     field: str | None = Field(default=None, description="what the caller got wrong, as the caller wrote it")
     errors: list[FieldProblem] | None = Field(default=None, description="each field, where several are wrong")
+    our_id: str | None = Field(default=None, description="of the thing whose outcome is unknown")
+    provider_code: str | None = Field(default=None, description="what the provider said, in its own codes")
+    limit: str | None = Field(default=None, description="which limit is reached")
+    session_status: str | None = Field(default=None, description="where the verify session stands")
 
 
-#: For routers: what else their answers may be.
-RESPONSES: Final[dict[int | str, dict[str, Any]]] = {
-    status: {
+def described(status: int) -> dict[str, Any]:
+    """An answer with a problem, as a router's `responses` take it."""
+    return {
         "description": HTTPStatus(status).phrase,
         "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    for status in (401, 403, 404, 422, 503)
-}
+
+
+#: For routers: what else their answers may be.
+RESPONSES: Final[dict[int | str, dict[str, Any]]] = {status: described(status) for status in (401, 403, 404, 422, 503)}
 
 
 def status_of(error: LandedError) -> HTTPStatus:
@@ -77,9 +98,12 @@ def response(error: LandedError) -> Response:
     headers: dict[str, str] = {}
     if status is HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    if status is HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return _response(status, error.code, str(error), field=getattr(error, "field", None), headers=headers)
+    if status in (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS):
+        headers["Retry-After"] = str(ceil(getattr(error, "retry_after_s", None) or RETRY_AFTER_S))
+    more = {name: getattr(error, name, None) for name in _MORE}
+    if isinstance(error, errors.RecipientsRefused):
+        more |= {"field": "to", "errors": [FieldProblem(field="to", detail=reason) for reason in error.reasons]}
+    return _response(status, error.code, str(error), headers=headers, **more)
 
 
 def internal_error() -> Response:

@@ -15,7 +15,7 @@ from landed.domain.receipts import Receipt, Telling
 from landed.providers.base import Credentials
 from landed.providers.plivo.provider import Plivo
 from landed.simulator import world
-from landed.simulator.items import FORGED, REFUSED, Account, Item, Kind
+from landed.simulator.items import FORGED, REFUSED, Account, Item, Kind, Truth
 from landed.simulator.ledger import RANK, Ledger
 from landed.simulator.traffic import stream
 
@@ -33,6 +33,17 @@ def traffic(seed: int = 1, items: int = 6000) -> list[Item]:
 def request_of(item: Item) -> CallbackRequest:
     headers = {name.lower(): value for name, value in item.headers.items()}
     return CallbackRequest(method=item.method, url=item.url, headers=headers, body=item.body)
+
+
+def receipt_of(item: Item) -> Receipt:
+    (receipt,) = Plivo().parse(request_of(item))
+    assert isinstance(receipt, Receipt)
+    return receipt
+
+
+def truth_of(item: Item) -> Truth:
+    assert isinstance(item.truth, Truth)
+    return item.truth
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +68,7 @@ def test_items_come_in_the_order_they_are_due(items: list[Item]) -> None:
 
 
 def test_rate_is_kept(items: list[Item]) -> None:
-    begun = {item.truth.message_id for item in of_kind(items, Kind.GENUINE)}
+    begun = {truth_of(item).message_id for item in of_kind(items, Kind.GENUINE)}
     seconds = (items[-1].due_at - START).total_seconds()
 
     assert len(begun) / seconds == pytest.approx(20, rel=0.1)
@@ -98,7 +109,7 @@ def test_reused_nonce_comes_long_after_the_callback_it_was_taken_from(items: lis
 
 
 def test_every_sort_of_callback_turns_up(items: list[Item]) -> None:
-    receipts = [Plivo().parse(request_of(item))[0] for item in of_kind(items, Kind.GENUINE)]
+    receipts = [receipt_of(item) for item in of_kind(items, Kind.GENUINE)]
 
     assert {item.truth.kind for item in items} == set(Kind)
     assert {item.method for item in items} == {"GET", "POST"}
@@ -111,7 +122,7 @@ def test_every_sort_of_callback_turns_up(items: list[Item]) -> None:
 
 def test_a_receipt_says_what_its_truth_says(items: list[Item]) -> None:
     for item in of_kind(items, Kind.GENUINE, Kind.DUPLICATE):
-        truth, (receipt,) = item.truth, Plivo().parse(request_of(item))
+        truth, receipt = truth_of(item), receipt_of(item)
         assert receipt.provider_message_id == truth.message_id
         assert receipt.provider_status == truth.status
         assert (receipt.mcc, receipt.mnc, receipt.error_code) == (truth.mcc, truth.mnc, truth.error_code)
@@ -120,7 +131,7 @@ def test_a_receipt_says_what_its_truth_says(items: list[Item]) -> None:
 
 
 def test_some_callbacks_come_out_of_order(items: list[Item]) -> None:
-    told = [item.truth for item in of_kind(items, Kind.GENUINE) if item.truth.sequence]
+    told = [truth for truth in map(truth_of, of_kind(items, Kind.GENUINE)) if truth.sequence]
     last: dict[str, int] = {}
     overtaken = 0
     for truth in told:
@@ -153,8 +164,8 @@ def folded(items: list[Item]) -> list[Message]:
     """The messages as the tracker would have them."""
     told: dict[str, list[Telling[Receipt]]] = {}
     for number, item in enumerate(items):
-        for receipt in Plivo().parse(request_of(item)):
-            told.setdefault(receipt.provider_message_id, []).append(Telling(receipt, item.due_at, number))
+        receipt = receipt_of(item)
+        told.setdefault(receipt.provider_message_id, []).append(Telling(receipt, item.due_at, number))
     return [fold({}, tellings) for tellings in told.values()]
 
 

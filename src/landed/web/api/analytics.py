@@ -32,6 +32,7 @@ def router(reporter: Reporter, readers: Permitted) -> APIRouter:
         group_by: GroupBy = [],  # noqa: B006  FastAPI copies defaults
         bucket: BucketAsked = Bucket.NONE,
         account: Accounts = [],  # noqa: B006
+        provider: Annotated[list[Text], Many("a provider's name")] = [],  # noqa: B006
         channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],  # noqa: B006
         direction: Annotated[list[Direction], Many("outbound or inbound")] = [],  # noqa: B006
         country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
@@ -44,6 +45,7 @@ def router(reporter: Reporter, readers: Permitted) -> APIRouter:
     ) -> Analytics:
         filters: dict[Group, list[str]] = {
             Group.ACCOUNT: account,
+            Group.PROVIDER: provider,
             Group.CHANNEL: [*channel],
             Group.DIRECTION: [*direction],
             Group.COUNTRY: country,
@@ -55,7 +57,7 @@ def router(reporter: Reporter, readers: Permitted) -> APIRouter:
             Group.CURRENCY: currency,
         }
         question = Question(
-            period=_period(since, until),
+            period=asked_period(since, until),
             group_by=_groups(group_by),
             bucket=bucket,
             filters={group: values for group, values in filters.items() if values},
@@ -65,7 +67,7 @@ def router(reporter: Reporter, readers: Permitted) -> APIRouter:
     return routes
 
 
-def _period(since: datetime | None, until: datetime | None) -> Period:
+def asked_period(since: datetime | None, until: datetime | None) -> Period:
     until = until or datetime.now(UTC)
     try:
         return Period(since or until - _PERIOD_DEFAULT, until)

@@ -10,11 +10,37 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 import landed
 from landed.domain.accounts import Scope
 from landed.providers.base import Provider
+from landed.services.broadcasts import BroadcastReader
+from landed.services.converting import Converter
+from landed.services.funnel import FunnelReporter
+from landed.services.idempotency import Pool
+from landed.services.inbound import InboundReader
+from landed.services.opt_outs import OptOutChanger, OptOutReader
 from landed.services.reading import Reader
+from landed.services.registering import ProfileReader, Registrar
+from landed.services.registrations import RegistrationReader
 from landed.services.reporting import Reporter
+from landed.services.sending import Sending
+from landed.services.sessions import SessionReader
+from landed.services.verifying import Verifier
+from landed.store.media_files import MediaFiles
 from landed.web import problems
 from landed.web.api import accounts as account_routes
-from landed.web.api import analytics, callbacks, documentation, messages, operations
+from landed.web.api import (
+    analytics,
+    broadcasts,
+    callbacks,
+    conversions,
+    documentation,
+    inbound,
+    messages,
+    operations,
+    tendlc,
+    verify,
+)
+from landed.web.api import opt_outs as opt_out_routes
+from landed.web.api import sending as sending_routes
+from landed.web.api.bodies import BodyLimit
 from landed.web.api.keys import Authenticate, permitted
 
 
@@ -27,9 +53,29 @@ def create_api(
     public_url: str,
     health: operations.Health,
     metrics: operations.Metrics,
+    opt_outs: OptOutChanger | None = None,
+    media_files: MediaFiles | None = None,
+    verifier: Verifier | None = None,
+    registrar: Registrar | None = None,
+    sending: Sending | None = None,
+    pool: Pool | None = None,
+    converter: Converter | None = None,
+    check_account: account_routes.Check | None = None,
     more: Sequence[APIRouter] = (),
 ) -> FastAPI:
-    """The application behind /v1, /health, /metrics and /docs; `more` are routers of others."""
+    """The application behind /v1, /health, /metrics and /docs.
+
+    Args:
+        opt_outs: without it they can only be read.
+        media_files: without them no file of a message is given out.
+        verifier: without it verify sessions can only be read.
+        registrar: without it what is registered for 10DLC can only be read.
+        sending: without it nothing can be sent.
+        pool: where answers to requests with an Idempotency-Key are kept; what sends needs it.
+        converter: without it no conversion can be reported.
+        check_account: without it no account can be looked at.
+        more: routers of others.
+    """
     api = FastAPI(
         title="Landed",
         version=landed.__version__,
@@ -39,13 +85,31 @@ def create_api(
         redirect_slashes=False,
     )
     problems.install(api)
+    api.add_middleware(BodyLimit)
     readers = permitted(authenticate, Scope.READ)
-    reader = Reader(engine, providers)
+    senders = permitted(authenticate, Scope.SEND)
+    reader, sessions = Reader(engine, providers), SessionReader(engine, providers)
+    registrations, profiles = RegistrationReader(engine), ProfileReader(engine)
     for routes in (
         messages.router(reader, readers),
+        *([sending_routes.router(sending, reader, senders)] if sending else []),
+        *([conversions.router(converter, senders)] if converter else []),
         callbacks.router(reader, readers),
         account_routes.router(accounts, public_url, readers),
+        *(
+            [account_routes.checking_router(accounts, check_account, permitted(authenticate, Scope.ADMIN))]
+            if check_account
+            else []
+        ),
         analytics.router(Reporter(engine, providers), readers),
+        verify.router(sessions, FunnelReporter(engine), readers),
+        *([verify.changing_router(sessions, verifier, pool, senders)] if verifier and pool else []),
+        tendlc.router(registrations, profiles, readers),
+        *([tendlc.changing_router(registrations, profiles, registrar, pool, senders)] if registrar and pool else []),
+        inbound.router(InboundReader(engine, providers, media_files), readers),
+        opt_out_routes.router(OptOutReader(engine), readers),
+        *([_changing(OptOutReader(engine), opt_outs, authenticate)] if opt_outs else []),
+        broadcasts.router(BroadcastReader(engine), readers),
         *more,
     ):
         api.include_router(routes, responses=problems.RESPONSES)
@@ -60,6 +124,11 @@ def create_api(
         return HTMLResponse(page, headers=documentation.HEADERS)
 
     return api
+
+
+def _changing(reader: OptOutReader, opt_outs: OptOutChanger, authenticate: Authenticate) -> APIRouter:
+    senders, admins = permitted(authenticate, Scope.SEND), permitted(authenticate, Scope.ADMIN)
+    return opt_out_routes.changing_router(reader, opt_outs, senders, admins)
 
 
 def _describe_problems(api: FastAPI) -> None:

@@ -54,7 +54,8 @@ def _operations(openapi: Mapping[str, Any]) -> Iterator[str]:
                 for parameter in parameters:
                     yield _row(parameter["name"], parameter["schema"], parameter.get("description"))
                 yield "</table>"
-            content = operation["responses"]["200"].get("content", {}).get("application/json", {})
+            good = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
+            content = good.get("content", {}).get("application/json", {})
             yield f"<p>Answers {_type(content['schema']) if content.get('schema') else 'text'}.</p></details>"
 
 
