@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from landed.domain.callbacks import Callback, CallbackRequest
+from landed.domain.errors import StoreUnavailable
 from landed.journal.base import Accepted, Backlog, Batch
 from landed.providers import registry
 from landed.services.tracking import LEASE_S, Tracker
@@ -76,3 +77,21 @@ async def test_a_lane_that_becomes_free_is_tracked_though_the_others_never_run_d
         finally:
             tracking.cancel()
             await asyncio.wait([tracking])
+
+
+async def test_a_tracker_that_is_frozen_amid_its_transaction_holds_nobody_up(database_url: str) -> None:
+    async with connect.pool(database_url, connections_max=4) as pool:
+        await lanes.make(pool, 1)
+        await lanes.lease(pool, "frozen", LEASE_S)
+
+        async def sleep_amid_a_transaction() -> None:
+            async with connect.transaction(pool) as asleep:
+                await lanes.lock(asleep, [0], "frozen")
+                async with asyncio.timeout(TAKEN_OVER_S_MAX), connect.transaction(pool) as successor:
+                    await successor.execute("UPDATE lanes SET leased_by = 'successor'")
+                await asleep.execute("SELECT 1")
+
+        with pytest.raises(StoreUnavailable):
+            await sleep_amid_a_transaction()
+
+        assert [lane.leased_by for lane in await lanes.all_lanes(pool)] == ["successor"]

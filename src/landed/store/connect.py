@@ -11,7 +11,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from landed.domain.errors import StoreUnavailable
 
 #: Errors that mean the database is away, starting, stopping or out of connections: try again later.
-UNAVAILABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout, OSError)
+UNAVAILABLE = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.IdleInTransactionSessionTimeout,  # we slept amid a transaction, and others went on
+    PoolTimeout,
+    OSError,
+)
 #: A host that is gone does not say so: give up after these, in seconds and milliseconds.
 OPTIONS: Final[dict[str, Any]] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
 #: Classes of SQLSTATE that psycopg counts among those, but which time does not mend, or a mere repeat does:

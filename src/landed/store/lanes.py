@@ -46,6 +46,10 @@ SELECT ceil((SELECT count(*) FROM lanes)::float8 / (SELECT count(*) FROM tracker
 """
 _POSITIONS: Final = "SELECT lane, position FROM lanes WHERE lane = ANY(%s) AND leased_by = %s ORDER BY lane"
 _LOCK: Final = _POSITIONS + " FOR UPDATE"
+#: A tracker that is frozen amid its transaction (SIGSTOP, a paused machine) holds its locks no longer than this: less
+#: than a lease, so that its successor need not wait for it.
+_FROZEN_S_MAX: Final = 5
+_LIMIT: Final = f"SET LOCAL idle_in_transaction_session_timeout = '{_FROZEN_S_MAX}s'"
 _MOVE: Final = """
 UPDATE lanes SET position = moved.position
   FROM unnest(%s::smallint[], %s::text[]) AS moved (lane, position)
@@ -96,6 +100,7 @@ async def positions(
 
 async def lock(connection: AsyncConnection[Any], held: Sequence[int], tracker: str) -> dict[int, str]:
     """The same, locked until the transaction ends: the fence between a tracker and its successor."""
+    await connection.execute(_LIMIT)
     cursor = await connection.execute(_LOCK, [list(held), tracker])
     return dict(await cursor.fetchall())
 
