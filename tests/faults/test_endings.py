@@ -54,3 +54,14 @@ async def test_killing_the_parent_ends_its_children_and_then_the_database() -> N
         await landed.until_gone(STOPPED_S_MAX)
 
         assert "database system is shut down" in (landed.home / "postgres.log").read_text().splitlines()[-1]
+
+
+async def test_an_interrupted_demo_compares_when_all_that_was_acknowledged_is_tracked() -> None:
+    with house() as landed:
+        demo = landed.start("demo")
+        await until("traffic is told of", lambda: "sent " in landed.log(), START_S_MAX + STOPPED_S_MAX)
+
+        demo.send_signal(signal.SIGINT)
+        await until("the demo ended", lambda: demo.poll() is not None, STOPPED_S_MAX)
+
+        assert "All that was told of is counted, once, where it ended" in landed.log()

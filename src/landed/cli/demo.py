@@ -102,8 +102,8 @@ async def _run(
     from landed.simulator.traffic import stream
     from landed.store import connect
 
-    stopping = asyncio.Event()
-    stop_on_signals(stopping)
+    stopping, settled = asyncio.Event(), asyncio.Event()
+    stop_on_signals(stopping)  # the traffic; Landed goes on until it has tracked what was acknowledged
     async with connect.pool(database_url, connections_max=2) as pool:
         account, key = await _prepare(settings, pool)
         base_url = f"http://{settings.host}:{settings.port}"
@@ -111,7 +111,7 @@ async def _run(
         sender = Sender(base_url, ledger=ledger)
         picture = _Picture(sender=sender, ledger=ledger, tracked=_Tracked(pool))
         await picture.tracked.begin()
-        processes = asyncio.create_task(Processes(parts(settings, listener, shared)).run(stopping))
+        processes = asyncio.create_task(Processes(parts(settings, listener, shared)).run(settled))
         try:
             await _until_ready(base_url, stopping)
             _say_where(base_url, key)
@@ -131,7 +131,7 @@ async def _run(
             await asyncio.wait({showing})
             picture.conclude()
         finally:
-            stopping.set()
+            settled.set()
             await processes
 
 
