@@ -95,3 +95,9 @@ async def test_a_tracker_that_is_frozen_amid_its_transaction_holds_nobody_up(dat
             await sleep_amid_a_transaction()
 
         assert [lane.leased_by for lane in await lanes.all_lanes(pool)] == ["successor"]
+
+
+async def test_no_transaction_of_ours_may_sleep_for_ever(database_url: str) -> None:
+    async with connect.pool(database_url, connections_max=1) as pool, connect.transaction(pool) as connection:
+        cursor = await connection.execute("SHOW idle_in_transaction_session_timeout")
+        assert await cursor.fetchone() == (f"{connect.FROZEN_S_MAX}s",)

@@ -10,7 +10,7 @@ import typer
 from landed.cli import sending
 from landed.cli.figures import clean, seconds
 from landed.cli.opening import VARIABLES, opened_store, run
-from landed.cli.speaking import AsJson, moment, on_terminal, print_json, print_table, say
+from landed.cli.speaking import AsJson, facts_table, moment, on_terminal, print_json, print_table, say
 from landed.domain.receipts import Channel, Direction, Source
 from landed.domain.statuses import Status
 
@@ -185,12 +185,7 @@ def _print_whole(message: "MessageWhole") -> None:
         ("  contradictory answers", "yellow") if message.contradictory else "",
     )
     console.print(head)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    for name, value in _facts(message):
-        facts.add_row(name, Text(clean(value)))
-    console.print(facts)
+    console.print(facts_table(_facts(message)))
     console.print()
 
     steps = Table.grid(padding=(0, 2))
@@ -208,11 +203,11 @@ def _print_whole(message: "MessageWhole") -> None:
     console.print(steps)
 
 
-def _facts(message: "MessageWhole") -> list[tuple[str, str]]:
+def _facts(message: "MessageWhole") -> list[tuple[str, str | None]]:
     network = message.network
     codes = "-".join(filter(None, (network.mcc, network.mnc)))
     names = ", ".join(filter(None, (message.country, network.name)))
-    found = [
+    found: list[tuple[str, str | None]] = [
         ("id", message.id),
         (message.provider or "provider", message.provider_message_id),
         ("account", message.account),
@@ -229,7 +224,7 @@ def _facts(message: "MessageWhole") -> list[tuple[str, str]]:
         ("what to do", message.error.advice if message.error else None),
         ("unknown words", ", ".join(message.unknown_statuses)),
     ]
-    return [(name, value) for name, value in found if value]
+    return found
 
 
 def _units(message: "MessageWhole") -> str | None:

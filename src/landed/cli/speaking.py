@@ -3,9 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from landed.cli.figures import clean
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 #: The option that every command with data has.
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
@@ -28,6 +33,20 @@ def on_terminal() -> bool:
     from rich.console import Console
 
     return Console().is_terminal
+
+
+def facts_table(facts: Iterable[tuple[str, str | None]]) -> "Table":
+    """Names and what is known; a name of which nothing is known is left out."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    for name, value in facts:
+        if value:
+            table.add_row(name, Text(clean(value)))
+    return table
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | None]]) -> None:

@@ -13,7 +13,7 @@ from landed.cli import registering
 from landed.cli.figures import clean, seconds
 from landed.cli.messages import Cursor, Limit
 from landed.cli.opening import VARIABLES, opened_store, run
-from landed.cli.speaking import AsJson, moment, print_json, print_table, say
+from landed.cli.speaking import AsJson, facts_table, moment, print_json, print_table, say
 from landed.domain.receipts import RegistrationStatus
 
 if TYPE_CHECKING:
@@ -257,10 +257,7 @@ def _print_whole(thing: "BrandWhole | CampaignWhole | NumberWhole", names: Seque
             ("  overdue", "yellow") if thing.overdue else "",
         )
     )
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    told = [
+    facts = [
         *names,
         ("next step", thing.next_step),
         ("reason", thing.reason),
@@ -270,10 +267,7 @@ def _print_whole(thing: "BrandWhole | CampaignWhole | NumberWhole", names: Seque
         ("ids in paths", ", ".join(thing.our_ids)),
         ("unknown words", ", ".join(map(repr, thing.unknown_statuses))),
     ]
-    for name, value in told:
-        if value:
-            facts.add_row(name, Text(clean(value)))
-    console.print(facts)
+    console.print(facts_table(facts))
     console.print()
 
     steps = Table.grid(padding=(0, 2))

@@ -11,7 +11,7 @@ from landed.cli.figures import bar, clean, percent, seconds
 from landed.cli.messages import STYLES as ATTEMPT_STYLES
 from landed.cli.messages import Countries, Cursor, Limit, Since, Until
 from landed.cli.opening import VARIABLES, opened_clients, opened_store, reads, run
-from landed.cli.speaking import AsJson, moment, print_json, print_table, say
+from landed.cli.speaking import AsJson, facts_table, moment, print_json, print_table, say
 from landed.domain.countries import name_of
 from landed.domain.receipts import AttemptChannel, SessionStatus
 from landed.domain.statuses import Status
@@ -294,12 +294,7 @@ def _print_whole(session: "SessionWhole") -> None:
         ("  contradictory answers", "yellow") if session.contradictory else "",
     )
     console.print(head)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="dim")
-    facts.add_column(overflow="fold")
-    for name, value in _facts(session):
-        facts.add_row(name, Text(clean(value)))
-    console.print(facts)
+    console.print(facts_table(_facts(session)))
     console.print()
 
     steps = Table.grid(padding=(0, 2))
@@ -317,13 +312,13 @@ def _print_whole(session: "SessionWhole") -> None:
     console.print(steps)
 
 
-def _facts(session: "SessionWhole") -> list[tuple[str, str]]:
+def _facts(session: "SessionWhole") -> list[tuple[str, str | None]]:
     network = session.network
     codes = "-".join(filter(None, (network.mcc, network.mnc)))
     names = ", ".join(filter(None, (session.country, network.name)))
     clock = "our clock" if session.time_to_verify_clock == "ours" else "the provider's clock"
     took = session.time_to_verify_s
-    found = [
+    found: list[tuple[str, str | None]] = [
         ("id", session.id),
         (session.provider or "provider", session.provider_session_id),
         ("our id", session.our_id),
@@ -340,7 +335,7 @@ def _facts(session: "SessionWhole") -> list[tuple[str, str]]:
         ("what to do", session.error.advice if session.error else None),
         ("unknown words", ", ".join(session.unknown_statuses)),
     ]
-    return [(name, value) for name, value in found if value]
+    return found
 
 
 def _step(step: "SessionStep") -> "Text":

@@ -23,6 +23,10 @@ OPTIONS: Final[dict[str, Any]] = {"connect_timeout": 5, "tcp_user_timeout": 10_0
 #: Classes of SQLSTATE that psycopg counts among those, but which time does not mend, or a mere repeat does:
 #: transaction rollback (deadlock, serialization), and program limits (a value too long for an index).
 _NOT_AWAY: Final = frozenset({"40", "54"})
+#: No transaction waits for anybody but the database, so one that does nothing for this long belongs to a process that
+#: is frozen (SIGSTOP, a paused machine): its locks must not keep the others waiting until it wakes up.
+FROZEN_S_MAX: Final = 30
+_LIMIT: Final = f"SET idle_in_transaction_session_timeout = '{FROZEN_S_MAX}s'"
 
 
 def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
@@ -35,8 +39,13 @@ def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[Asyn
         timeout=5,
         reconnect_timeout=0,
         check=AsyncConnectionPool.check_connection,
+        configure=_configure,
         kwargs={"autocommit": True, **OPTIONS, "application_name": "landed"},
     )
+
+
+async def _configure(connection: AsyncConnection[Any]) -> None:
+    await connection.execute(_LIMIT)
 
 
 @contextmanager

@@ -46,8 +46,7 @@ SELECT ceil((SELECT count(*) FROM lanes)::float8 / (SELECT count(*) FROM tracker
 """
 _POSITIONS: Final = "SELECT lane, position FROM lanes WHERE lane = ANY(%s) AND leased_by = %s ORDER BY lane"
 _LOCK: Final = _POSITIONS + " FOR UPDATE"
-#: A tracker that is frozen amid its transaction (SIGSTOP, a paused machine) holds its locks no longer than this: less
-#: than a lease, so that its successor need not wait for it.
+#: Of a tracker, shorter than connect.FROZEN_S_MAX and than a lease: so its successor need not wait for its locks.
 _FROZEN_S_MAX: Final = 5
 _LIMIT: Final = f"SET LOCAL idle_in_transaction_session_timeout = '{_FROZEN_S_MAX}s'"
 _MOVE: Final = """
