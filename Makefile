@@ -56,8 +56,8 @@ LOCK = $(BIN)/python -m uv pip compile pyproject.toml --universal --python-versi
 
 lock: $(VENV)/.dev ## choose newer versions within the ranges of pyproject.toml
 	@$(BIN)/python -m uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
-	@$(LOCK) --group build -o requirements.lock
-	@$(LOCK) --group build --group dev -o requirements-dev.lock
+	@$(LOCK) --extra parquet --group build -o requirements.lock
+	@$(LOCK) --extra parquet --group build --group dev -o requirements-dev.lock
 
 clean: ## remove the environment and what tools left behind
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
