@@ -1,21 +1,22 @@
 """The process tree of `landed serve`: each part in a process of its own, started again when it dies.
 
-A child learns of its parent's end, however it came, from a pipe whose other end the parent holds.
+A child learns of its parent's end, however it came, from a pipe whose other end the parent holds. What `landed serve`
+loads to get ready, 40 MB, is of no more use once the parts run: `python -m landed.processes` takes its place.
 """
 
 import asyncio
 import contextlib
 import gc
+import json
 import os
+import shutil
 import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, NoReturn
 
-import structlog
-
-_log = structlog.get_logger()
 RESTART_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 #: One that ran this long is started again after the shortest pause, whatever happened before.
 STEADY_S: Final = 30.0
@@ -33,10 +34,11 @@ class Part:
 
 
 class Processes:
-    """Keeps all parts running until told to stop."""
+    """Keeps all parts running until told to stop. `died` hears of each that did not."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[Part], died: Callable[[str, int | None], None]) -> None:
         self._parts = parts
+        self._died = died
         self.pids: dict[str, int] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -75,9 +77,49 @@ class Processes:
             finally:
                 stop.cancel()
             failures = 1 if loop.time() - started_at > STEADY_S else failures + 1
-            _log.warning("process_died", process=part.name, code=process.returncode)
+            self._died(part.name, process.returncode)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopping.wait(), RESTART_S[min(failures, len(RESTART_S)) - 1])
+
+
+def supervise(parts: Sequence[Part], *, log_level: str, shared: Path) -> NoReturn:
+    """Become the parent of these processes, and nothing else, until a signal says stop.
+
+    Args:
+        shared: a directory to remove in the end.
+    """
+    for part in parts:
+        for descriptor in part.descriptors:
+            os.set_inheritable(descriptor, True)
+    told = json.dumps({"parts": [asdict(part) for part in parts], "log_level": log_level, "shared": str(shared)})
+    os.execv(sys.executable, [sys.executable, "-m", "landed.processes", told])  # noqa: S606  ourselves
+
+
+def main(told: str) -> None:
+    """What `supervise` made of this process."""
+    given = json.loads(told)
+
+    def died(name: str, code: int | None) -> None:
+        from landed import logs  # 8 MB, for what seldom happens
+
+        logs.configure(given["log_level"], role="serve")
+        log_death(name, code)
+
+    async def run() -> None:
+        stopping = asyncio.Event()
+        stop_on_signals(stopping)
+        await Processes([Part(**part) for part in given["parts"]], died).run(stopping)
+
+    try:
+        asyncio.run(run())
+    finally:
+        shutil.rmtree(given["shared"], ignore_errors=True)
+
+
+def log_death(process: str, code: int | None) -> None:
+    import structlog
+
+    structlog.get_logger().warning("process_died", process=process, code=code)
 
 
 def calm_collector() -> None:
@@ -109,3 +151,7 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
         except TimeoutError:
             process.kill()
             await process.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -26,7 +26,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "simulator": {"domain", "providers", "services"},
     "settings": {"domain"},
     "logs": set(),
-    "processes": set(),
+    "processes": {"logs"},
     "app": {"domain", "providers", "store", "journal", "services", "web", "settings", "logs", "processes"},
     "cli": {
         "domain", "providers", "store", "journal", "services", "simulator", "app", "settings", "logs", "processes",

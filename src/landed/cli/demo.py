@@ -96,7 +96,7 @@ async def _run(
     seconds: float | None,
     seed: int | None,
 ) -> None:
-    from landed.processes import Processes, stop_on_signals
+    from landed.processes import Processes, log_death, stop_on_signals
     from landed.simulator.ledger import Ledger
     from landed.simulator.sender import Sender
     from landed.simulator.traffic import stream
@@ -111,7 +111,7 @@ async def _run(
         sender = Sender(base_url, ledger=ledger)
         picture = _Picture(sender=sender, ledger=ledger, tracked=_Tracked(pool))
         await picture.tracked.begin()
-        processes = asyncio.create_task(Processes(parts(settings, listener, shared)).run(settled))
+        processes = asyncio.create_task(Processes(parts(settings, listener, shared), log_death).run(settled))
         try:
             await _until_ready(base_url, stopping)
             _say_where(base_url, key)

@@ -55,8 +55,9 @@ def run(command: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters
 
 
 @contextmanager
-def opened_database(settings: "Settings") -> Iterator[str]:
-    """The address of the database, whatever its schema. The embedded one runs at least as long as this is open.
+def opened_database(settings: "Settings", *, outlives_exec: bool = False) -> Iterator[str]:
+    """The address of the database, whatever its schema. The embedded one runs at least as long as this is open, or as
+    the program that replaces this one by `exec`.
 
     Raises:
         SettingInvalid: the data directory cannot be used.
@@ -74,6 +75,8 @@ def opened_database(settings: "Settings") -> Iterator[str]:
             f"LANDED_DATA_DIR is {str(settings.data_dir)!r}, which cannot be used: {error.strerror}."
             " Give a directory of yours, or set LANDED_DATABASE_URL."
         ) from error
+    if outlives_exec:
+        server.outlive_exec()
     try:
         yield server.database_url
     finally:

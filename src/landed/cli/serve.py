@@ -27,15 +27,16 @@ def serve() -> None:
     Run everything on this machine: web processes, a worker, and the embedded database if none is set.
     """
     from landed import logs
+    from landed.processes import supervise
     from landed.settings import read
 
     settings = read()
     logs.configure(settings.log_level, role="serve")
-    with opened_database(settings) as database_url:
+    with opened_database(settings, outlives_exec=True) as database_url:
         prepare_aside(settings, database_url)
         with listening(settings) as listener, tempfile.TemporaryDirectory(prefix="landed-") as shared:
             say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
-            asyncio.run(run_parts(parts(settings, listener, Path(shared))))
+            supervise(parts(settings, listener, Path(shared)), log_level=settings.log_level, shared=Path(shared))
 
 
 def web(
@@ -155,15 +156,6 @@ def parts(settings: "Settings", listener: socket.socket, shared: Path) -> "list[
     web_command = ("web", "--prepared", "--listener", str(fd), "--shared", str(shared))
     webs = [Part(name=f"web-{n}", command=web_command, descriptors=(fd,)) for n in range(settings.web_processes)]
     return [*webs, Part(name="worker", command=("worker", "--prepared"))]
-
-
-async def run_parts(wanted: "list[Part]") -> None:
-    """Keep these processes running until a signal says stop."""
-    from landed.processes import Processes, stop_on_signals
-
-    stopping = asyncio.Event()
-    stop_on_signals(stopping)
-    await Processes(wanted).run(stopping)
 
 
 def _run(main: Callable[[asyncio.Event], Awaitable[None]], parent: int | None) -> None:

@@ -30,8 +30,6 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-import psycopg
-
 from landed.domain.errors import StoreUnavailable
 
 SYSTEM_USER: Final = "landed-db"
@@ -65,6 +63,10 @@ class Embedded:
                         _bring_up(self._home)
             except (OSError, StoreUnavailable):
                 time.sleep(_AGAIN_SECONDS)
+
+    def outlive_exec(self) -> None:
+        """Let the program that replaces this one by `exec` hold it on, to its end."""
+        os.set_inheritable(self._users_lock, True)
 
     def close(self) -> None:
         """Stop using it. The last one out makes the keeper stop the server."""
@@ -120,6 +122,8 @@ def _bring_up(home: Path) -> str:
 
 def _answers(database_url: str) -> bool:
     """Whether it takes connections: not while it recovers from the death of a process of its own."""
+    import psycopg  # not for the keeper, which imports this module and stays small
+
     try:
         psycopg.connect(database_url, connect_timeout=5).close()
     except psycopg.OperationalError:

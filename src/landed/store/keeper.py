@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import IO, Final
 
-import psutil
-
 from landed.store import embedded
 
 #: Measured in DESIGN.md: with the defaults a commit waits up to 55 ms (p99) for a new WAL file to be zero-filled.
@@ -212,6 +210,8 @@ class _Keeper:
         return sockets if status.st_uid == owner and status.st_mode & 0o077 == 0 else None
 
     def _is_our_server(self, pid: int) -> bool:
+        import psutil  # seldom needed, and 4 MB
+
         try:
             return str(self.cluster) in psutil.Process(pid).cmdline()
         except psutil.Error:
