@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from landed.domain.numbers import normalise
+from landed.simulator.callbacks import plivo as callbacks
 from tests.calling import Call, plivo_get, plivo_post
 from tests.doubles.api import Arrived, Double, Reply
 
@@ -404,24 +405,17 @@ class PlivoDouble(Double):
         message.updated_at = now = self.clock()
         if status == "sent":
             message.sent_at = now
-        fields = {
-            "MessageUUID": uuid,
-            "ParentMessageUUID": uuid,
-            "PartInfo": "1 of 1",
-            "Status": status,
-            "From": str(message.body.get("src", "")).removeprefix("+"),
-            "To": message.to.removeprefix("+"),
-            "Type": message.body.get("type", "sms"),
-            "Units": "1",
-            "TotalRate": "0.0055",
-            "TotalAmount": "0.0055",
-            "MCC": "310",
-            "MNC": "260",
-            "ErrorCode": error_code,
-            "Sequence": str(message.sequence),
-            "MessageTime": _callback_time(message.at),
-            "DeliveryReportTime": _callback_time(now) if status not in ("queued", "sent") else "",
-        }
+        times = callbacks.Times(message=message.at, delivery_report=now if status not in ("queued", "sent") else None)
+        described = callbacks.Message(
+            uuid=uuid,
+            sender=str(message.body.get("src", "")),
+            recipient=message.to,
+            type=message.body.get("type", "sms"),
+            rate="0.0055",
+        )
+        fields = callbacks.message_status(
+            described, status, sequence=message.sequence, times=times, error_code=error_code
+        )
         return self._signed(message.body, fields, families)
 
     async def post_status(self, uuid: str, status: str, *, error_code: str = "", families: str = "v2") -> int:
@@ -431,17 +425,14 @@ class PlivoDouble(Double):
         """The callback of a session as it stands, after its attempt came to this status."""
         session = self.sessions[uuid]
         session.attempt_status = channel_status
-        fields = {
-            "SessionUUID": uuid,
-            "SessionStatus": session.status,
-            "AttemptUUID": session.attempt_uuid,
-            "AttemptSequence": "1",
-            "Channel": session.body.get("channel", "sms"),
-            "ChannelStatus": channel_status,
-            "ChannelErrorCode": "",
-            "Recipient": session.body["recipient"].removeprefix("+"),
-            "RequestTime": _iso(session.at),
-        }
+        fields = callbacks.verify_session(
+            callbacks.Session(uuid=uuid, recipient=session.body["recipient"]),
+            session.status,
+            callbacks.Attempt(
+                uuid=session.attempt_uuid, channel=session.body.get("channel", "sms"), requested_at=session.at
+            ),
+            channel_status,
+        )
         return self._signed(session.body, fields, families)
 
     async def post_session(self, uuid: str, *, channel_status: str = "delivered", families: str = "v2") -> int:
@@ -455,8 +446,7 @@ class PlivoDouble(Double):
         words = {"created": "PROCESSING", "registered": "COMPLETED", "rejected": "FAILED"}
         brand = self.brands[brand_id]
         brand["registration_status"] = words.get(status, status)
-        fields = {"Event": "brand", "Status": status, "BrandID": brand_id}
-        return self._signed(brand, fields, families)
+        return self._signed(brand, callbacks.brand(brand_id, status), families)
 
     async def post_campaign(self, campaign_id: str, status: str, *, families: str = "v2") -> int:
         return await self.deliver(self.campaign_call(campaign_id, status, families=families))
@@ -466,7 +456,7 @@ class PlivoDouble(Double):
         words = {"created": "PROCESSING", "registered": "ACTIVE", "rejected": "FAILED"}
         campaign = self.campaigns[campaign_id]
         campaign["registration_status"] = words.get(status, status)
-        fields = {"Event": "campaign", "Status": status, "CampaignID": campaign_id, "BrandID": campaign["brand_id"]}
+        fields = callbacks.campaign(campaign_id, campaign["brand_id"], status)
         return self._signed(campaign, fields, families)
 
     async def post_number(
@@ -481,11 +471,10 @@ class PlivoDouble(Double):
         words = {"created": "PROCESSING", "success": "COMPLETED", "failed": "FAILED"}
         if number in self.numbers.get(campaign_id, {}):
             self.numbers[campaign_id][number] = words.get(status, status)
-        event = "number_unlinking" if unlinking else "number_linking"
-        fields = {"Event": event, "Status": status, "CampaignID": campaign_id, "Number": number}
+        fields = callbacks.number(campaign_id, number, status, unlinking=unlinking)
         return self._signed(address, fields, "v2")
 
-    def _signed(self, body: dict[str, Any], fields: dict[str, str], families: str) -> Call:
+    def _signed(self, body: dict[str, Any], fields: callbacks.Fields, families: str) -> Call:
         if body.get("method", "POST") == "GET":
             return plivo_get(body["url"], urlencode(fields), self.auth_token, families=families)
         return plivo_post(body["url"], fields, self.auth_token, families=families)
@@ -541,10 +530,6 @@ def _short_id(first: str) -> str:
 
 def _record_time(at: datetime | None) -> str:
     return at.astimezone(INDIA).isoformat(sep=" ") if at else ""
-
-
-def _callback_time(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _iso(at: datetime) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
+from landed.simulator.callbacks import routee as callbacks
 from tests.calling import Call, routee_post
 from tests.doubles.api import Arrived, Double, Reply
 
@@ -260,16 +261,24 @@ class RouteeDouble(Double):
         """The callback of a part; tracking says the same from now on."""
         message = self.messages[message_id]
         message.statuses[part - 1] = status
-        record = self.records(message)[part - 1]
-        told = {"detailedStatus": reason, "description": reason} if reason else None
-        content = {
-            **record,
-            "to": message.body["to"],
-            "country": "GR",
-            "status": {"name": status, "updatedDate": _iso(self.clock()), "reason": told},
-            "message": message.body["body"],
-        }
-        del content["body"]
+        described = callbacks.Message(
+            id=message_id,
+            sender=message.body["from"],
+            recipient=message.body["to"],
+            text=message.body["body"],
+            label=message.body.get("label"),
+            parts=len(message.part_ids),
+            application_name="tests",
+        )
+        content = callbacks.message_status(
+            described,
+            status,
+            sms_id=message.part_ids[part - 1],
+            at=self.clock(),
+            part=part,
+            detailed_status=reason,
+            description=reason or "",
+        )
         return routee_post(message.body["callback"]["url"], content)
 
     async def post_status(self, message_id: str, status: str, *, part: int = 1, reason: str | None = None) -> int:
@@ -278,13 +287,9 @@ class RouteeDouble(Double):
     def session_call(self, tracking_id: str, url: str) -> Call:
         """The callback of a session as it stands, to the address that is set for the application."""
         session = self.sessions[tracking_id]
-        content = {
-            "applicationId": self.application_id,
-            "trackingId": tracking_id,
-            "recipient": session.body["recipient"],
-            "status": session.status,
-            "updatedAt": _iso(self.clock()),
-        }
+        content = callbacks.two_step(
+            tracking_id, self.application_id, session.body["recipient"], session.status, updated_at=self.clock()
+        )
         return routee_post(url, content)
 
     async def post_session(self, tracking_id: str, url: str) -> int:

@@ -64,11 +64,15 @@ class House:
 
     # --- running it
 
-    def start(self, command: str = "serve") -> subprocess.Popen[bytes]:
+    def set(self, **variables: str) -> None:
+        """LANDED_ variables for what is run from now on."""
+        self._environment |= variables
+
+    def start(self, command: str = "serve", *arguments: str) -> subprocess.Popen[bytes]:
         """Start `landed serve`, or another command that goes on."""
         with self._log.open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "landed", command],
+                [sys.executable, "-m", "landed", command, *arguments],
                 env=self._environment,
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,

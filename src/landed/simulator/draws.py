@@ -1,8 +1,9 @@
-"""What is drawn by lot, and how Plivo writes it."""
+"""What is drawn by lot."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
+from string import ascii_uppercase, digits
 from typing import TypeVar
 from uuid import UUID
 
@@ -26,6 +27,6 @@ def uuid(random: Random) -> str:
     return str(UUID(int=random.getrandbits(128), version=4))
 
 
-def written(at: datetime) -> str:
-    """As Plivo writes times: UTC without saying so."""
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
+def tcr_id(random: Random, first: str) -> str:
+    """As The Campaign Registry makes them: `BMIORKY`, `CY5NVUA`."""
+    return first + "".join(random.choices(ascii_uppercase + digits, k=6))

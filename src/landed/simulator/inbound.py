@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from landed.domain import money
 from landed.domain.receipts import Channel
 from landed.simulator import draws, world
+from landed.simulator.callbacks import plivo
 from landed.simulator.items import InboundTruth, Kind, Told
 from landed.simulator.world import Country
 
@@ -26,6 +27,8 @@ TEXTS: Final = (
     ("HELP", 4),
     ("yes", 6),
 )
+#: What makes whoever writes it hear no more.
+STOPS: Final = frozenset({"STOP", "Stop.", "unsubscribe"})
 _INTENTS: Final = {"STOP": "optout", "Stop.": "optout", "unsubscribe": "optout", "START": "optin", "HELP": "help"}
 COMEBACKS: Final = 0.05  #: share of texts that are a START, once somebody has stopped
 #: Somebody who stopped waits at least so long; what was said is tracked by then, in this order.
@@ -78,23 +81,17 @@ class People:
         random = self._random
         message_id = draws.uuid(random)
         rate = {Channel.SMS: _RATE, Channel.MMS: _MMS_RATE}.get(channel, "0.00000")
-        fields = [
-            ("To", line.ours),
-            ("From", line.person),
-            ("TotalRate", rate),
-            ("TotalAmount", rate),
-            ("Units", "1"),
-            ("Type", channel.value),
-            ("MessageUUID", message_id),
-            ("Text" if channel is Channel.SMS else "Body", text),
-        ]
-        if channel is Channel.WHATSAPP:
-            fields.append(("ContentType", "media" if has_media else "text"))
-        elif len(line.ours) > _SHORT_CODE_DIGITS_MAX:  # Plivo tells the intent on long codes and toll-free numbers
-            fields += [("MessageIntent", _INTENTS.get(text, "")), ("PowerpackUUID", "")]
-        if has_media:
-            fields += [("MediaCount", "1"), ("MimeType", "image/jpeg")] if channel is Channel.MMS else []
-            fields.append(("Media0", f"https://media.example.com/{message_id}.jpg"))
+        is_long = len(line.ours) > _SHORT_CODE_DIGITS_MAX  # Plivo tells the intent on long codes and toll-free numbers
+        inbound = plivo.Inbound(
+            uuid=message_id,
+            sender=line.person,
+            recipient=line.ours,
+            type=channel.value,
+            text=text,
+            rate=rate,
+            intent=_INTENTS.get(text, "") if is_long else None,
+            media=(f"https://media.example.com/{message_id}.jpg",) if has_media else (),
+        )
         return Told(
             due_at=at + draws.seconds(random, 0.3, 0.5),
             truth=InboundTruth(
@@ -106,7 +103,7 @@ class People:
                 units=1,
                 cost_nanos=money.nanos(rate) or 0,
             ),
-            fields=tuple(fields),
+            fields=plivo.inbound_message(inbound),
             lie={"Text": "START", "Body": "START", "MessageIntent": "optin"},
             with_v3=random.random() < 0.5,
         )

@@ -1,7 +1,7 @@
 """What was told and taken, kept by a second and much simpler reckoning than the tracker's, to hold it against."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -12,7 +12,7 @@ from landed.simulator.items import FORGED, AnyTruth, InboundTruth, Kind, Registr
 RANK: Final = {"queued": 0, "sent": 1, "failed": 2, "undelivered": 3, "delivered": 4, "read": 5}
 _UNKNOWN: Final = -1
 #: How far each word for a session has got, and ours for it.
-SESSION_RANK: Final = {"in-progress": 0, "expired": 1, "verified": 2}
+SESSION_RANK: Final = {"in-progress": 0, "failed": 1, "cancelled": 2, "expired": 3, "verified": 4}
 #: How far a brand, campaign or number has got with each word, and what it is then. Each is granted or refused once; a
 #: request to unlink a number changes nothing until it is granted.
 REGISTRATION_RANK: Final = {
@@ -49,6 +49,16 @@ class Summary:
     forged: Mapping[Kind, int]
 
 
+class End(NamedTuple):
+    """What was told of a message, all its parts together."""
+
+    status: str  #: in our words
+    country: str
+    error_code: str | None
+    units: int
+    cost_nanos: int
+
+
 class _Known(NamedTuple):
     """The furthest that is known of a message or one of its parts."""
 
@@ -75,8 +85,11 @@ class Ledger:
     def tell(self, truth: AnyTruth) -> None:
         """A callback was answered: with 2xx if it was genuine, with anything if it was forged."""
         self._kinds[truth.kind] += 1
-        if truth.kind in FORGED:
-            return
+        if truth.kind not in FORGED:
+            self.learn(truth)
+
+    def learn(self, truth: AnyTruth) -> None:
+        """It is known, whoever told it: an answer of the API is no callback, and says the same."""
         match truth:
             case Truth():
                 self._tell_status(truth)
@@ -107,9 +120,27 @@ class Ledger:
         parts = self._known.setdefault(truth.message_id, {})
         parts[truth.part] = max(parts.get(truth.part, known), known, key=lambda entry: entry[:2])
 
+    def end(self, message_id: str) -> End | None:
+        """What was told of a message; None: nothing."""
+        if (parts := self._known.get(message_id)) is not None:
+            end, counted = _end(parts), _counted(parts)
+            units, cost_nanos = (sum(getattr(part, name) for part in counted) for name in ("units", "cost_nanos"))
+            return End(end.status, end.country, end.error_code, units, cost_nanos)
+        if (truth := self._received.get(message_id)) is not None:
+            return End("received", truth.country, None, truth.units, truth.cost_nanos)
+        return None
+
+    def sessions(self) -> dict[str, str]:
+        """Where each verify session stands, by its id, in our words."""
+        return {session_id: status.replace("-", "_") for session_id, status in self._sessions.items()}
+
+    def message_ids(self) -> list[str]:
+        """Of all that was told of, in both directions."""
+        return [*self._known, *self._received]
+
     def summary(self) -> Summary:
-        ends = [_end(parts.values()) for parts in self._known.values()]
-        every = [known for parts in self._known.values() for known in parts.values()]
+        ends = [_end(parts) for parts in self._known.values()]
+        every = [known for parts in self._known.values() for known in _counted(parts)]
         received = self._received.values()
         return Summary(
             messages=len(ends) + len(received),
@@ -118,7 +149,7 @@ class Ledger:
             by_status=Counter([end.status for end in ends] + ["received" for _ in received]),
             by_country=Counter([end.country for end in ends] + [truth.country for truth in received]),
             by_error_code=Counter(end.error_code for end in ends if end.error_code),
-            sessions=Counter(status.replace("-", "_") for status in self._sessions.values()),
+            sessions=Counter(self.sessions().values()),
             registrations=Counter(place for _, place in self._registrations.values()),
             callbacks=self._kinds[Kind.GENUINE],
             duplicates=self._kinds[Kind.DUPLICATE],
@@ -127,8 +158,17 @@ class Ledger:
         )
 
 
-def _end(parts: Iterable[_Known]) -> _Known:
-    """Where a message stands: lost with the first part that is, else as far as its slowest part."""
-    known = list(parts)
-    lost = [part for part in known if part.status in ("failed", "undelivered")]
-    return max(lost, key=lambda part: part[:2]) if lost else min(known, key=lambda part: part[:2])
+def _counted(parts: Mapping[int | None, _Known]) -> list[_Known]:
+    """What adds up: the parts, where they were told of one by one, else the whole."""
+    return [known for part, known in parts.items() if part is not None] or list(parts.values())
+
+
+def _end(parts: Mapping[int | None, _Known]) -> _Known:
+    """Where a message stands: lost with the first part that is, else as far as its slowest part, or further where
+    that was said of the whole."""
+    each = _counted(parts)
+    lost = [part for part in each if part.status in ("failed", "undelivered")]
+    if lost:
+        return max(lost, key=lambda part: part[:2])
+    slowest = min(each, key=lambda part: part[:2])
+    return max(slowest, parts.get(None, slowest), key=lambda part: part.rank)

@@ -10,6 +10,7 @@ from uuid import UUID
 from landed.domain import money
 from landed.domain.receipts import Channel
 from landed.simulator import draws, world
+from landed.simulator.callbacks import plivo
 from landed.simulator.items import Kind, Told, Truth
 from landed.simulator.world import Country, Network
 
@@ -108,12 +109,17 @@ def _tell_one(
     times = _times(message, random, final, error_code)
     part_id = draws.uuid(random) if part else message.id
     units = 1 if part else message.units
+    described = _described(message, random)
     for sequence, (status, at) in enumerate(sorted(times.items(), key=lambda change: change[1]), start=1):
         code = error_code if status in ("failed", "undelivered") else None
-        rate = "0.00000" if status == "failed" else message.rate  # what was never handed over is not charged
-        fields = _fields(message, status, code, part, part_id, units, rate)
-        if not part:
-            fields += _newer_fields(message, random, sequence, status, times)
+        fields = plivo.message_status(
+            described,
+            status,
+            sequence=sequence,
+            times=_known_by(status, message, times),
+            error_code=code or "",
+            part=plivo.Part(uuid=part_id, number=part, of=message.units) if part else None,
+        )
         late_s = random.uniform(1, 12) if random.random() < LATE else 0.0
         truth = Truth(
             kind=Kind.GENUINE,
@@ -127,7 +133,7 @@ def _tell_one(
             sender=message.sender,
             error_code=code,
             units=units,
-            cost_nanos=(money.nanos(rate) or 0) * units,
+            cost_nanos=0 if status in plivo.UNCHARGED else (money.nanos(message.rate) or 0) * units,
             part=part,
         )
         due_at = at + draws.seconds(random, 0.12, 0.7) + timedelta(seconds=late_s)
@@ -164,47 +170,33 @@ def _until_final(random: Random, message: Message, final: str, error_code: str |
     return draws.seconds(random, network.latency_s * slow, network.spread)
 
 
-def _fields(
-    message: Message, status: str, code: str | None, part: int | None, part_id: str, units: int, rate: str
-) -> tuple[tuple[str, str], ...]:
-    """The fields that Plivo sent from the beginning; a message in parts has no others."""
-    amount = money.nanos(rate) or 0
-    return (
-        ("Status", status),
-        ("From", message.sender),
-        ("ParentMessageUUID", message.id),
-        ("TotalRate", rate),
-        ("MCC", message.network.mcc),
-        ("PartInfo", f"{part} of {message.units}" if part else "1 of 1"),
-        ("ErrorCode", code or ""),
-        ("To", message.recipient),
-        ("Units", str(units)),
-        ("TotalAmount", f"{amount * units / money.NANOS:.5f}"),
-        ("MNC", message.network.mnc),
-        ("MessageUUID", part_id),
+def _described(message: Message, random: Random) -> plivo.Message:
+    conversation = None
+    if message.channel is Channel.WHATSAPP:
+        conversation = plivo.Conversation(
+            id=str(UUID(bytes=bytes.fromhex(message.id.replace("-", ""))[::-1])),
+            origin=random.choice(("utility", "authentication")),
+            expires_at=message.at + timedelta(hours=24),
+        )
+    return plivo.Message(
+        uuid=message.id,
+        sender=message.sender,
+        recipient=message.recipient,
+        type=message.channel.value,
+        units=message.units,
+        rate=message.rate,
+        mcc=message.network.mcc,
+        mnc=message.network.mnc,
+        conversation=conversation,
     )
 
 
-def _newer_fields(
-    message: Message, random: Random, sequence: int, status: str, times: Mapping[str, datetime]
-) -> tuple[tuple[str, str], ...]:
+def _known_by(status: str, message: Message, times: Mapping[str, datetime]) -> plivo.Times:
+    """The times that are known when the message gets this status."""
     final = times.get("delivered") or times.get("undelivered") or times.get("failed")
-    fields = [
-        ("Type", message.channel.value),
-        ("Sequence", str(sequence)),
-        ("MessageTime", draws.written(message.at)),
-        ("QueuedTime", draws.written(times["queued"])),
-    ]
-    if "sent" in times and status != "queued":
-        fields.append(("SentTime", draws.written(times["sent"])))
-    if final is not None and final <= times[status]:
-        fields.append(("DeliveryReportTime", draws.written(final)))
-    fields += [("requester_ip", "203.0.113.7"), ("PowerpackUUID", "")]
-    if message.channel is Channel.WHATSAPP:
-        expires_at = message.at + timedelta(hours=24)
-        fields += [
-            ("ConversationID", str(UUID(bytes=bytes.fromhex(message.id.replace("-", ""))[::-1]))),
-            ("ConversationOrigin", random.choice(("utility", "authentication"))),
-            ("ConversationExpirationTimestamp", str(int(expires_at.timestamp()))),
-        ]
-    return tuple(fields)
+    return plivo.Times(
+        message=message.at,
+        queued=times["queued"],
+        sent=times.get("sent") if status != "queued" else None,
+        delivery_report=final if final is not None and final <= times[status] else None,
+    )

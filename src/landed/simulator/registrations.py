@@ -4,14 +4,15 @@ The words are Plivo's, the names of the fields are a guess, as in providers/pliv
 seconds here.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
-from string import ascii_uppercase, digits
 from typing import Final
 
 from landed.domain.receipts import Registration
 from landed.simulator import draws
+from landed.simulator.callbacks import plivo
 from landed.simulator.items import Kind, RegistrationTruth, Told
 
 #: A company turns up so often. The first is there at the start, and is refused nothing.
@@ -33,12 +34,6 @@ NUMBERS: Final = tuple(
     f"1{area}000####"
     for area in ("212", "310", "415", "512", "206", "305", "617", "702", "503", "404", "214", "313", "602", "615")
 )
-_WORDS: Final = {
-    Registration.BRAND: "brand",
-    Registration.CAMPAIGN: "campaign",
-    Registration.NUMBER_LINK: "number_linking",
-    Registration.NUMBER_UNLINK: "number_unlinking",
-}
 _PATHS: Final = {
     Registration.BRAND: "brands",
     Registration.CAMPAIGN: "campaigns",
@@ -50,8 +45,9 @@ _PATHS: Final = {
 class Company:
     """One company after the other."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, every: timedelta = EVERY) -> None:
         self._random = random
+        self._every = every
         self._next_at: datetime | None = None
         self._is_first = True
 
@@ -60,15 +56,15 @@ class Company:
         if self._next_at is None:
             self._next_at = at
         if at >= self._next_at:
-            self._next_at = at + timedelta(seconds=self._random.expovariate(1 / EVERY.total_seconds()))
+            self._next_at = at + timedelta(seconds=self._random.expovariate(1 / self._every.total_seconds()))
             yield from self._register(at)
             self._is_first = False
 
     def _register(self, at: datetime) -> Iterator[Told]:
         random = self._random
-        brand_id, campaign_id = _id(random, "B"), _id(random, "C")
-        brand = [("BrandID", brand_id)]
-        campaign = [*brand, ("CampaignID", campaign_id)]
+        brand_id, campaign_id = draws.tcr_id(random, "B"), draws.tcr_id(random, "C")
+        brand = partial(plivo.brand, brand_id)
+        campaign = partial(plivo.campaign, campaign_id, brand_id)
         at, is_registered, told = self._request(Registration.BRAND, brand_id, brand, at, BRANDS_REJECTED)
         yield from told
         if not is_registered:
@@ -78,18 +74,19 @@ class Company:
         if not is_registered:
             return
         for number in {draws.number(random, NUMBERS): None for _ in range(random.randint(1, 3))}:
-            fields = [("CampaignID", campaign_id), ("Number", number)]
-            linked_at, is_linked, told = self._request(Registration.NUMBER_LINK, number, fields, at, LINKS_FAILED)
+            link = partial(plivo.number, campaign_id, number)
+            unlink = partial(plivo.number, campaign_id, number, unlinking=True)
+            linked_at, is_linked, told = self._request(Registration.NUMBER_LINK, number, link, at, LINKS_FAILED)
             yield from told
             if is_linked and random.random() < UNLINKED:
                 later = linked_at + timedelta(seconds=UNLINK_AFTER_S)
-                yield from self._request(Registration.NUMBER_UNLINK, number, fields, later, 0.0)[2]
+                yield from self._request(Registration.NUMBER_UNLINK, number, unlink, later, 0.0)[2]
 
     def _request(
         self,
         registration: Registration,
         subject: str,
-        fields: Sequence[tuple[str, str]],
+        fields_of: Callable[..., plivo.Fields],
         at: datetime,
         refused: float,
     ) -> tuple[datetime, bool, list[Told]]:
@@ -101,13 +98,14 @@ class Company:
         yes, no = ("success", "failed") if is_number else ("registered", "rejected")
         is_granted = random.random() >= refused or self._is_first
         path = f"/{_PATHS[registration]}/demo-{subject}" if random.random() < 0.5 else ""
-        reason = [] if is_granted or is_number else [("Reason", random.choice(REASONS))]
+        reason = "" if is_granted or is_number else random.choice(REASONS)
+        answer = fields_of(yes if is_granted else no, reason=reason)
         return (
             answered_at,
             is_granted,
             [
-                self._told(registration, subject, "created", fields, created_at, path),
-                self._told(registration, subject, yes if is_granted else no, [*fields, *reason], answered_at, path),
+                self._told(registration, subject, "created", fields_of("created"), created_at, path),
+                self._told(registration, subject, yes if is_granted else no, answer, answered_at, path),
             ],
         )
 
@@ -116,19 +114,14 @@ class Company:
         registration: Registration,
         subject: str,
         status: str,
-        fields: Sequence[tuple[str, str]],
+        fields: plivo.Fields,
         at: datetime,
         path: str,
     ) -> Told:
         return Told(
             due_at=at,
             truth=RegistrationTruth(kind=Kind.GENUINE, registration=registration, subject=subject, status=status),
-            fields=(("Event", _WORDS[registration]), ("Status", status), *fields),
+            fields=fields,
             lie={"Status": "rejected" if status == "registered" else "registered"},
             path=path,
         )
-
-
-def _id(random: Random, first: str) -> str:
-    """As The Campaign Registry makes them: `BMIORKY`, `CY5NVUA`."""
-    return first + "".join(random.choices(ascii_uppercase + digits, k=6))

@@ -7,6 +7,7 @@ from random import Random
 from typing import Final
 
 from landed.simulator import draws, world
+from landed.simulator.callbacks import plivo
 from landed.simulator.items import Kind, SessionTruth, Told
 from landed.simulator.world import Country, Network
 
@@ -136,16 +137,12 @@ def _told(
             channel=attempt.channel,
             attempt_status=word,
         ),
-        fields=(
-            ("SessionUUID", session.id),
-            ("SessionStatus", status),
-            ("RequestTime", f"{attempt.at:%Y-%m-%dT%H:%M:%S.%f}Z"),
-            ("Recipient", session.recipient),
-            ("ChannelErrorCode", code),
-            ("Channel", attempt.channel),
-            ("AttemptUUID", attempt.id),
-            ("AttemptSequence", str(attempt.sequence)),
-            ("ChannelStatus", word),
+        fields=plivo.verify_session(
+            plivo.Session(uuid=session.id, recipient=session.recipient),
+            status,
+            plivo.Attempt(uuid=attempt.id, sequence=attempt.sequence, channel=attempt.channel, requested_at=attempt.at),
+            word,
+            error_code=code,
         ),
         lie={"SessionStatus": "expired" if status == "verified" else "verified"},
         by_get=session.by_get,

@@ -16,8 +16,9 @@ from random import Random
 from typing import Final
 from urllib.parse import urlencode
 
-from landed.providers.plivo import signatures
 from landed.simulator import inbound, messages, registrations, sessions
+from landed.simulator.callbacks import signing
+from landed.simulator.callbacks.signing import Family
 from landed.simulator.items import FORGED, Account, Item, Kind, Told
 
 DUPLICATES: Final = 0.04  #: share of callbacks that are told again
@@ -26,7 +27,6 @@ FORGERIES: Final = 0.02  #: forged callbacks for each genuine one
 
 #: A nonce is used again so long after its callback that the genuine one is tracked by then.
 _REUSED_AFTER_S: Final = (8.0, 20.0)
-_FORM: Final = "application/x-www-form-urlencoded"
 
 
 def stream(
@@ -104,33 +104,20 @@ class _Caller:
         return self._request(told, account.auth_token, account.main_auth_token, told.with_v3)
 
     def _request(self, told: Told, token: str, main_token: str, with_v3: bool) -> Item:
-        form = urlencode(told.fields)
-        url = self._account.callback_url + told.path
-        if told.by_get:
-            url += ("&" if "?" in url else "?") + form
-        method = "GET" if told.by_get else "POST"
-        nonce = self._nonce()
-        headers = {
-            "Accept": "*/*",
-            "X-Plivo-Signature-V2": signatures.sign_v2(url, nonce, token),
-            "X-Plivo-Signature-Ma-V2": signatures.sign_v2(url, nonce, main_token),
-            "X-Plivo-Signature-V2-Nonce": nonce,
-        }
-        if method == "POST":
-            headers["Content-Type"] = _FORM
-        if with_v3:
-            params = [] if told.by_get else [*told.fields]
-            nonce = self._nonce()
-            # On messaging the plain V3 header is there and does not match anything we hold, seen 2026.
-            headers["X-Plivo-Signature-V3"] = signatures.sign_v3(method, url, nonce, f"other {token}", params)
-            headers["X-Plivo-Signature-Ma-V3"] = signatures.sign_v3(method, url, nonce, main_token, params)
-            headers["X-Plivo-Signature-V3-Nonce"] = nonce
+        request = signing.plivo(
+            told.fields,
+            self._account.callback_url + told.path,
+            method="GET" if told.by_get else "POST",
+            tokens=signing.Tokens(account=token, main=main_token, account_v3=f"other {token}"),
+            families=signing.BOTH if with_v3 else (Family.V2,),
+            nonce=self._nonce,
+        )
         return Item(
             due_at=told.due_at,
-            method=method,
-            url=url,
-            headers=headers,
-            body=b"" if told.by_get else form.encode(),
+            method=request.method,
+            url=request.url,
+            headers=request.headers,
+            body=request.body,
             truth=told.truth,
         )
 
@@ -156,10 +143,9 @@ class _Caller:
             return replace(taken, due_at=due_at, body=self._altered(told), truth=truth)
         strange = "".join(random.choices("0123456789abcdef", k=40))
         forged = self._request(told, strange, strange[::-1], told.with_v3)
-        headers = dict(forged.headers)
-        for name in headers:
-            if kind is Kind.BAD_SIGNATURE and "Signature" in name and "Nonce" not in name:
-                headers[name] = "not even base64"
+        headers = forged.headers
+        if kind is Kind.BAD_SIGNATURE:
+            headers = signing.with_signatures(headers, "not even base64")
         if kind is Kind.UNSIGNED:
             headers = {name: value for name, value in headers.items() if not name.startswith("X-Plivo")}
         return replace(forged, due_at=due_at, headers=headers, truth=truth)

@@ -18,6 +18,8 @@ class Network:
     latency_s: float  #: median from hand-over to the handset's receipt
     spread: float  #: sigma of the logarithm: 0.5 is steady, 1.2 is all over the place
     slow: float  #: share of handsets that were off or out of coverage, and answer a minute or more later
+    failures: tuple[tuple[str, float], ...] | None = None  #: where they differ from those of the country
+    silent: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,10 @@
 import asyncio
 import contextlib
 import ssl
+from collections.abc import Mapping
+from dataclasses import replace
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -23,16 +26,21 @@ class Answer(NamedTuple):
 
 
 class Caller:
-    """Calls this machine and private networks only, unless told that anything may be called."""
+    """Calls this machine and private networks only, unless told that anything may be called.
+
+    `reached_at`: beginnings of URLs, and where those are reached, as behind a proxy. What is signed stays as it is.
+    """
 
     def __init__(
         self,
         *,
         connections_max: int = 64,
         anywhere: bool = False,
+        reached_at: Mapping[str, str] = MappingProxyType({}),
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._anywhere = anywhere
+        self._reached_at = reached_at
         self._client = httpx.AsyncClient(
             transport=transport,
             trust_env=False,  # no proxy stands between us and ourselves
@@ -48,6 +56,7 @@ class Caller:
 
     async def call(self, request: Request, flaw: Flaw, timeout_s: float) -> Answer:
         """Never raises for what goes wrong on the way: it is the answer's problem."""
+        request = replace(request, url=self._where(request.url))
         if not self.may_call(request.url):
             return Answer(None, "not called: neither this machine nor a private network (see --anywhere)")
         try:
@@ -66,6 +75,12 @@ class Caller:
             return Answer(None, f"no answer within {timeout_s:g} s")
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             return Answer(None, str(error)[:200] or type(error).__name__)
+
+    def _where(self, url: str) -> str:
+        for public, here in self._reached_at.items():
+            if url.startswith(f"{public}/"):
+                return here + url.removeprefix(public)
+        return url
 
 
 def is_near(url: str) -> bool:

@@ -71,5 +71,5 @@ class Making:
 
     @property
     def may_have_arrived(self) -> bool:
-        """Whether it was sent whole and nobody knows whether it was taken."""
-        return self.state is State.GIVEN_UP and any(attempt.status is None for attempt in self.attempts)
+        """Whether it was sent and nobody knows whether it was taken."""
+        return self.state is not State.TAKEN and any(attempt.status is None for attempt in self.attempts)

@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from uuid import UUID
 
 from landed.domain.receipts import Channel
+from landed.simulator.callbacks.signing import Request
 from landed.simulator.carrier import chaos
 from landed.simulator.carrier.caller import Caller
 from landed.simulator.carrier.calls import Attempt, Call, Making, Rules, State
@@ -32,8 +33,10 @@ _FORGED: Final = {Flaw.WRONG_SIGNATURE: Kind.BAD_SIGNATURE, Flaw.MISSING_SIGNATU
 class StandIn(Protocol):
     """A provider that is stood in for. `state` is plain data, which snapshots copy; `reset` makes it new."""
 
-    name: str
     state: Any
+
+    @property
+    def name(self) -> str: ...
 
     @property
     def rules(self) -> Rules: ...
@@ -51,6 +54,7 @@ class Snapshot:
     makings: "OrderedDict[int, Making]"
     ledger: Ledger
     let_in: int
+    numbers: int
 
 
 class Carrier:
@@ -113,10 +117,34 @@ class Carrier:
         finally:
             await self._stop_calls()
 
+    async def advance(self, by: timedelta) -> None:
+        """Let time jump from one thing that is planned to the next, and wait for the callbacks of each: what follows
+        from it is reckoned from its own time, as if no time had been skipped."""
+        until = self.now() + by
+        while (at := self.agenda.next_at) is not None and at <= until:
+            self.agenda.advance(max(at - self.now(), timedelta(0)))
+            await self.agenda.do_due()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+        self.agenda.advance(max(until - self.now(), timedelta(0)))
+
+    @property
+    def under_way(self) -> int:
+        """Callbacks that wait for their answer."""
+        return len(self._under_way)
+
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is planned or under way."""
         return not self.agenda.waiting and not self._under_way
+
+    async def finish(self) -> None:
+        """Nothing more happens. Where nobody knows whether a callback was taken it is made once more, now."""
+        self.agenda.clear()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        for making in [making for making in self.makings.values() if making.may_have_arrived]:
+            await self._make(making.id)
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        self.agenda.clear()
 
     # --- telling ---------------------------------------------------------------------------------------------------
 
@@ -133,13 +161,16 @@ class Carrier:
 
     def told_by_api(self, truth: AnyTruth) -> None:
         """Somebody asked, and was answered: that was told, too."""
-        self.ledger.tell(replace(truth, kind=Kind.DUPLICATE))
+        self.ledger.learn(replace(truth, kind=Kind.DUPLICATE))
 
     async def _make(self, making_id: int) -> None:
         making = self.makings.get(making_id)
         if making is None:
             return
         await self._free.acquire()  # at the limit the agenda waits
+        if self.makings.get(making_id) is not making:  # another world by now
+            self._free.release()
+            return
         task = asyncio.create_task(self._attempt(making))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
@@ -150,11 +181,16 @@ class Carrier:
         if not task.cancelled():
             task.result()  # an error of ours ends nothing but is not hidden
 
+    def request(self, making: Making, flaw: Flaw = Flaw.NONE) -> Request:
+        """The request that a callback is made by; the same whenever it is asked for."""
+        call = making.call
+        lots = self.random("nonce", call.key, making.telling.nonce)
+        return self._stand_ins[call.provider].rules.write(call, flaw, lots)
+
     async def _attempt(self, making: Making) -> None:
-        call, telling = making.call, making.telling
-        rules = self._stand_ins[call.provider].rules
-        flaw = telling.flaw if not making.attempts else Flaw.NONE
-        request = rules.write(call, flaw, self.random("nonce", call.key, telling.nonce))
+        rules = self._stand_ins[making.call.provider].rules
+        flaw = making.telling.flaw if not making.attempts else Flaw.NONE
+        request = self.request(making, flaw)
         began, started_s = self.now(), asyncio.get_running_loop().time()
         status, problem = await self._caller.call(request, flaw, rules.timeout_s)
         real_ms = (asyncio.get_running_loop().time() - started_s) * 1000
@@ -174,11 +210,17 @@ class Carrier:
             if call.truth is not None:
                 self.ledger.tell(replace(call.truth, kind=Kind.DUPLICATE) if making.telling.is_repeat else call.truth)
             return
-        pauses_s = self._stand_ins[call.provider].rules.pauses_s
-        if len(making.attempts) > len(pauses_s):
+        pause_s = self.pause_s(making)
+        if pause_s is None:
             making.state = State.GIVEN_UP
-            return
-        self.plan(pauses_s[len(making.attempts) - 1], _MAKE, making.id)
+        else:
+            self.plan(pause_s, _MAKE, making.id)
+
+    def pause_s(self, making: Making) -> float | None:
+        """Simulated seconds from the last attempt to the next; None: there will be none."""
+        pauses_s = self._stand_ins[making.call.provider].rules.pauses_s
+        is_waiting = making.state is State.WAITING and 0 < len(making.attempts) <= len(pauses_s)
+        return pauses_s[len(making.attempts) - 1] if is_waiting else None
 
     def _note(self, making: Making) -> Making:
         self.makings[making.id] = making
@@ -205,7 +247,7 @@ class Carrier:
         self.seed = self.seed if seed is None else seed
         self.scenario = scenario or self.scenario
         self.agenda.clear()
-        self.ledger, self.makings, self.let_in = Ledger(), OrderedDict(), 0
+        self.ledger, self.makings, self.let_in, self._numbers = Ledger(), OrderedDict(), 0, 0
         for stand_in in self._stand_ins.values():
             stand_in.reset()
 
@@ -221,12 +263,14 @@ class Carrier:
             makings=deepcopy(self.makings),
             ledger=deepcopy(self.ledger),
             let_in=self.let_in,
+            numbers=self._numbers,
         )
 
     async def restore(self, snapshot: Snapshot) -> None:
         """The world as it was then, its clock too; whatever was waiting is waiting again."""
         await self._stop_calls()
         self.scenario, self.seed, self.let_in = snapshot.scenario, snapshot.seed, snapshot.let_in
+        self._numbers = snapshot.numbers
         for name, state in snapshot.states.items():
             self._stand_ins[name].state = deepcopy(state)
         self.makings, self.ledger = deepcopy(snapshot.makings), deepcopy(snapshot.ledger)

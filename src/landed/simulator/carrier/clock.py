@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from math import inf
 from typing import Any, Final, NamedTuple
 
 #: Nothing is slept for longer in one go, so that a clock that was set ahead is noticed even so.
@@ -14,7 +14,7 @@ _SLEEP_S_MAX: Final = 60.0
 
 
 class Clock:
-    """Simulated time: from `started_at` on, `speed` seconds pass in each of ours."""
+    """Simulated time: from `started_at` on, `speed` seconds pass in each of ours; at 0 it stands until set ahead."""
 
     def __init__(
         self,
@@ -31,12 +31,24 @@ class Clock:
     def now(self) -> datetime:
         return self._start + (self._real() - self._real_start) * self.speed
 
+    def real_now(self) -> datetime:
+        """Our time, whatever this clock shows."""
+        return self._real()
+
     def advance(self, by: timedelta) -> None:
         self._start += by
 
+    def change_speed(self, speed: float) -> None:
+        """From now on; the time stays as it is."""
+        self._start, self._real_start = self.now(), self._real()
+        self.speed = speed
+
     def real_s_until(self, at: datetime) -> float:
-        """Our seconds until then; 0 where it has come."""
-        return max(0.0, (at - self.now()).total_seconds() / self.speed)
+        """Our seconds until then; 0 where it has come, infinite where it never will by itself."""
+        left_s = (at - self.now()).total_seconds()
+        if left_s <= 0:
+            return 0.0
+        return left_s / self.speed if self.speed else inf
 
 
 class Due(NamedTuple):
@@ -50,10 +62,10 @@ class Due(NamedTuple):
 
 @dataclass(slots=True)
 class Plans:
-    """What is still to come. `held`: no time passes for it, as after a restored snapshot until `run` goes on."""
+    """What is still to come, as a heap; `place` is that of the next to be added."""
 
     due: list[Due] = field(default_factory=list)
-    places: "count[int]" = field(default_factory=count)
+    place: int = 0
 
 
 class Agenda:
@@ -64,18 +76,24 @@ class Agenda:
         self._plans = Plans()
         self._handlers: dict[str, Callable[[Any], Awaitable[None] | None]] = {}
         self._changed = asyncio.Event()
+        self._doing = asyncio.Lock()
 
     def on(self, name: str, handler: Callable[[Any], Awaitable[None] | None]) -> None:
         """`handler` may be called with details that were added under this name; it must not wait for long."""
         self._handlers[name] = handler
 
     def add(self, at: datetime, name: str, details: Any) -> None:
-        heapq.heappush(self._plans.due, Due(at, next(self._plans.places), name, details))
+        heapq.heappush(self._plans.due, Due(at, self._plans.place, name, details))
+        self._plans.place += 1
         self._changed.set()
 
     def advance(self, by: timedelta) -> None:
         """Let time jump ahead; what falls due meanwhile is done in its order."""
         self.clock.advance(by)
+        self._changed.set()
+
+    def change_speed(self, speed: float) -> None:
+        self.clock.change_speed(speed)
         self._changed.set()
 
     @property
@@ -100,11 +118,17 @@ class Agenda:
         """Until cancelled."""
         while True:
             await self._wait()
+            await self.do_due()
+
+    async def do_due(self) -> None:
+        """All that is due by now, and what falls due meanwhile."""
+        async with self._doing:
             while self._plans.due and self._plans.due[0].at <= self.clock.now():
                 due = heapq.heappop(self._plans.due)
                 outcome = self._handlers[due.name](due.details)
                 if outcome is not None:
                     await outcome
+                await asyncio.sleep(0)  # however much is due, others get their turn
 
     async def _wait(self) -> None:
         self._changed.clear()

@@ -13,6 +13,7 @@ magic:
 replies: {"STOP": "You are opted out."}
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -71,6 +72,8 @@ class Scenario:
     magic: Mapping[str, Outcome] = field(default_factory=dict)
     #: What people write back to a message, by its text in capitals; `*` for any other text.
     replies: Mapping[str, str] = field(default_factory=dict)
+    refused: float = 0.0  #: share of registrations (10DLC) that are refused
+    description: str = ""
 
     def outcome(self, number: str) -> Outcome | None:
         """What a magic number forces."""
@@ -122,10 +125,12 @@ def _magic() -> dict[str, Outcome]:
 
 EVERYDAY: Final = Scenario(
     name="everyday",
+    description="What carriers are like on most days, told as it should be.",
     countries={country.iso2: country for country in world.COUNTRIES},
     elsewhere=_ELSEWHERE,
     magic=_magic(),
     replies={"STOP": "STOP", "START": "START", "HELP": "HELP"},
+    refused=0.05,
 )
 
 
@@ -141,6 +146,10 @@ def load(name: str) -> Scenario:
 def names() -> list[str]:
     """Of the built-in ones."""
     return sorted({EVERYDAY.name, *(path.stem for path in BUILT_IN.glob("*.yaml"))})
+
+
+def built_in() -> list[Scenario]:
+    return [load(name) for name in names()]
 
 
 def _load(name: str, folder: Path, under: tuple[str, ...]) -> Scenario:
@@ -163,14 +172,21 @@ def _load(name: str, folder: Path, under: tuple[str, ...]) -> Scenario:
         raise InputInvalid(f"The scenario {name} is over {BYTES_MAX // 1024} KiB.", field="scenario")
     content = parse(text.decode(errors="replace"), source=name)
     base = _load(str(content.pop("extends", EVERYDAY.name)), path.parent, (*under, name))
-    return change(base, {"name": path.stem, **content}, source=name)
+    return change(base, {"name": path.stem, "description": "", **content}, source=name)
+
+
+def _read(text: str) -> Any:
+    try:
+        return json.loads(text)  # YAML reads the pairs of surrogates wrongly that JSON writes an emoji as
+    except ValueError:
+        return yaml.safe_load(text)
 
 
 def parse(text: str, *, source: str = "the scenario") -> dict[str, Any]:
-    """The contents of a scenario's YAML, not yet looked at."""
+    """The contents of a scenario's YAML or JSON, not yet looked at."""
     try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        content = _read(text)
+    except (yaml.YAMLError, RecursionError) as error:
         raise InputInvalid(f"{source} is not YAML: {str(error)[:300]}", field="scenario") from error
     if content is None:
         return {}
@@ -230,12 +246,13 @@ class _GivenOutcome(_Given):
 
 class _GivenScenario(_Given):
     name: str = Field(default="", max_length=100)
-    description: str = Field(default="", max_length=2000)
+    description: str | None = Field(default=None, max_length=2000)
     countries: dict[str, _GivenCountry] = Field(default_factory=dict)
     elsewhere: _GivenCountry | None = None
     chaos: str | dict[str, float] | None = None
     magic: dict[str, _GivenOutcome] = Field(default_factory=dict)
     replies: dict[str, str] = Field(default_factory=dict)
+    refused: _Share | None = None
 
 
 def change(base: Scenario, content: Mapping[str, Any], *, source: str = "the scenario") -> Scenario:
@@ -263,6 +280,7 @@ def change(base: Scenario, content: Mapping[str, Any], *, source: str = "the sce
     return replace(
         base,
         name=given.name or base.name,
+        description=base.description if given.description is None else given.description.strip(),
         countries=countries,
         elsewhere=_country(base.elsewhere, given.elsewhere) if given.elsewhere else base.elsewhere,
         chaos=base.chaos if given.chaos is None else read_chaos(given.chaos, base.chaos, source=source),
@@ -271,6 +289,7 @@ def change(base: Scenario, content: Mapping[str, Any], *, source: str = "the sce
             **{_number(number, source): _outcome(told, source) for number, told in given.magic.items()},
         },
         replies={**base.replies, **{text.upper(): reply for text, reply in given.replies.items()}},
+        refused=base.refused if given.refused is None else given.refused,
     )
 
 
@@ -310,8 +329,16 @@ def _country(country: Country, told: _GivenCountry) -> Country:
         networks = {f"{network.mcc}-{network.mnc}": network for network in country.networks}
         for codes, network in told.networks.items():
             networks[codes] = _network(codes, networks.get(codes), network)
-        changes["networks"] = tuple(network for network in networks.values() if network.mcc)
+        changes["networks"] = _networks(country, tuple(networks.values()))
     return replace(country, **changes)
+
+
+def _networks(country: Country, networks: tuple[Network, ...]) -> tuple[Network, ...]:
+    """Those of a country; the one without a name stands in only where there is no other."""
+    left = tuple(network for network in networks if network.mcc) or networks
+    if not any(network.weight for network in left):
+        raise InputInvalid(f"countries.{country.iso2}.networks: one of them needs a weight above 0.", field="networks")
+    return left
 
 
 def _network(codes: str, network: Network | None, told: _GivenNetwork) -> Network:

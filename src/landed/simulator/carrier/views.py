@@ -1,9 +1,9 @@
 """What a stand-in shows of its world, in our words, for whoever asks and asserts."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from starlette.routing import BaseRoute
 
@@ -66,6 +66,8 @@ class RegistrationView:
 class Shown(StandIn, Protocol):
     """A stand-in with its API, and with what can be asked of it besides."""
 
+    base_url: str  #: where it is reached, set by whoever serves it
+
     def routes(self) -> list[BaseRoute]:
         """Its API, as the provider has it."""
         ...
@@ -78,10 +80,22 @@ class Shown(StandIn, Protocol):
 
     def registrations(self) -> Iterable[RegistrationView]: ...
 
-    def receive(self, *, sender: str, recipient: str, text: str, **options: Any) -> str:
+    @property
+    def receive(self) -> Callable[..., str]:
         """Somebody writes to a number of ours: the callback goes to where its account wants it; the message's id.
+        Called with `sender`, `recipient`, `text`, and with options of the provider's own.
 
         Raises:
             InputInvalid: no account of this stand-in wants messages to that number.
+        """
+        ...
+
+    @property
+    def set_up(self) -> Callable[..., object]:
+        """What the provider's console is for: changes how an account is, which may not have asked for anything yet.
+        Called with the account's id, and with options of the provider's own.
+
+        Raises:
+            InputInvalid, NotFound: a value cannot be, or no such account is let in.
         """
         ...
