@@ -5,8 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from landed.domain.words import Word
+
 #: Kinds that the long form of a callback path may name: /callbacks/{account_key}/{kind}/{our_id}
 PATH_KINDS: Final = frozenset({"messages", "verify", "brands", "campaigns", "number-links", "number-unlinks"})
+
+
+class CallbackKind(Word):
+    """What a callback is about: the words of the long form of its path, and two more. Told by what it says."""
+
+    MESSAGES = "messages"  #: of ours
+    INBOUND = "inbound"
+    VERIFY = "verify"
+    BRANDS = "brands"
+    CAMPAIGNS = "campaigns"
+    NUMBER_LINKS = "number-links"
+    NUMBER_UNLINKS = "number-unlinks"
+    BROADCASTS = "broadcasts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
