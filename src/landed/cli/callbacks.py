@@ -1,26 +1,27 @@
-"""`landed callbacks`: what providers sent, byte for byte, and tracking it again."""
+"""`landed callbacks`: what providers sent, byte for byte, what became of it, and one beside another."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from landed.cli import doctor, inspector, replaying
 from landed.cli.figures import clean
-from landed.cli.messages import Cursor, Limit, Since, Until, opened_reader
-from landed.cli.opening import VARIABLES, OpenedStore, opened_store, run
+from landed.cli.messages import Cursor, Limit, Since, Until
+from landed.cli.opening import VARIABLES, opened_store, run
 from landed.cli.speaking import AsJson, moment, print_json, print_line, print_table, say
-from landed.domain.errors import InputInvalid
 
 if TYPE_CHECKING:
-    from landed.domain.callbacks import Callback
-    from landed.services.tracking import Tracker
-    from landed.store.accounts import Pool
+    from landed.services.inspecting import Inspector
+    from landed.services.inspecting_shapes import InspectedCallback
 
-app = typer.Typer(help="Callbacks: what providers sent, and tracking it again.", no_args_is_help=True)
+app = typer.Typer(
+    help="Callbacks: what providers sent, why it was refused, and taking it in again.", no_args_is_help=True
+)
 
-#: Callbacks tracked in one transaction of a replay.
-_BATCH: Final = 1_000
+_Id = Annotated[str, typer.Argument(metavar="ID", help="Its id, as `landed callbacks list` shows it.")]
 
 
 @app.command("list", short_help="List callbacks, the latest first.", epilog=VARIABLES)
@@ -30,6 +31,21 @@ async def show_page(
     verdict: Annotated[
         Literal["accepted", "refused", "set_aside"] | None,
         typer.Option(help="Only accepted ones, refused ones, or those of the accepted that are set aside."),
+    ] = None,
+    reason: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Only refused or set aside for this. Repeatable.")
+    ] = None,
+    kind: Annotated[
+        list[str] | None, typer.Option(metavar="KIND", help="Only of this kind by its address: messages, verify, …")
+    ] = None,
+    status: Annotated[
+        list[str] | None, typer.Option(metavar="WORD", help="Only with this word of the provider's in a field.")
+    ] = None,
+    method: Annotated[list[str] | None, typer.Option(metavar="METHOD", help="Only GET, or POST.")] = None,
+    verified_by: Annotated[str | None, typer.Option(metavar="HEADER", help="Only proven by this header.")] = None,
+    message: Annotated[str | None, typer.Option(metavar="ID", help="Only those that told of this message.")] = None,
+    q: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Only with this in body or address: an id, a number, any text.")
     ] = None,
     since: Since = None,
     until: Until = None,
@@ -51,46 +67,50 @@ async def show_page(
         verdict=Verdict(verdict) if verdict else None,
         since=read_moment(since, now, field="since") if since else None,
         until=read_moment(until, now, field="until") if until else None,
+        reasons=reason or (),
+        kinds=kind or (),
+        statuses=status or (),
+        methods=method or (),
+        verified_by=verified_by,
+        message=message,
+        text=q,
     )
-    async with opened_reader() as reader:
-        page = await reader.callbacks(question, account_id=None, cursor=cursor, limit=limit, keys_shown=False)
+    async with opened_inspector() as inspector:
+        page = await inspector.reader.callbacks(question, account_id=None, cursor=cursor, limit=limit, keys_shown=False)
     if as_json:
         print_json(page.model_dump(mode="json"))
         return
     if not page.data:
-        say("No callbacks.")
-        return
-    rows = [
-        [
-            moment(each.received_at),
-            each.id,
-            each.account,
-            each.outcome or each.verdict,
-            each.reason,
-            each.method,
-            str(each.body_bytes),
-            ", ".join(each.verified_by) or None,
+        say("No callbacks." if not page.next_cursor else "None among the latest.")
+    else:
+        rows = [
+            [
+                moment(each.received_at),
+                each.id,
+                each.account,
+                each.outcome or each.verdict,
+                each.reason,
+                each.method,
+                str(each.body_bytes),
+                ", ".join(each.verified_by) or None,
+            ]
+            for each in page.data
         ]
-        for each in page.data
-    ]
-    columns = ["received", "id", "account", "outcome", "reason", "method", "bytes", "verified by"]
-    print_table(columns, [[None if cell is None else clean(cell) for cell in row] for row in rows])
+        columns = ["received", "id", "account", "outcome", "reason", "method", "bytes", "verified by"]
+        print_table(columns, [[None if cell is None else clean(cell) for cell in row] for row in rows])
     if page.next_cursor:
         say(f"More: add --cursor {page.next_cursor}")
 
 
-@app.command("show", short_help="Show one callback, headers and body.", epilog=VARIABLES)
+@app.command("show", short_help="Show one callback, and what it became.", epilog=VARIABLES)
 @run
-async def show_one(
-    callback_id: Annotated[str, typer.Argument(metavar="ID", help="Its id, as `landed callbacks list` shows it.")],
-    as_json: AsJson = False,
-) -> None:
+async def show_one(callback_id: _Id, as_json: AsJson = False) -> None:
     """Example: landed callbacks show 1042
 
     Show one callback as it came, but for secrets, and what we made of it.
     """
-    async with opened_reader() as reader:
-        callback = await reader.callback(callback_id, account_id=None, keys_shown=False)
+    async with opened_inspector() as inspector:
+        callback = await inspector.inspect(callback_id, account_id=None, keys_shown=False)
     if as_json:
         print_json(callback.model_dump(mode="json"))
         return
@@ -100,8 +120,8 @@ async def show_one(
     if callback.verified_by:
         say(f"verified by {', '.join(callback.verified_by)}")
     print_line(clean(f"{callback.method} {callback.url}"))
-    for name, value in callback.headers.items():
-        print_line(clean(f"{name}: {value}"))
+    for header in callback.header_lines:
+        print_line(clean(f"{header.name}: {header.value}"))
     print_line("")
     if callback.body is not None:
         print_line(clean(callback.body))
@@ -110,86 +130,67 @@ async def show_one(
         say("The body is not text, and shown in base64.")
     if callback.body_truncated:
         say(f"Only the first bytes of {callback.body_bytes} are kept.")
+    for line in became(callback):
+        say(clean(line))
+    if callback.verdict == "refused":
+        say(f"Why: landed callbacks doctor {callback.id}")
 
 
-@app.command("replay", short_help="Track callbacks again.", epilog=VARIABLES)
+@app.command("compare", short_help="Show two callbacks side by side, differences first.", epilog=VARIABLES)
 @run
-async def replay(
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of accepted callbacks.")] = None,
-    since: Since = None,
-    until: Until = None,
-    set_aside: Annotated[bool, typer.Option("--set-aside", help="Those that are set aside.")] = False,
+async def compare(
+    a: Annotated[str, typer.Argument(metavar="A", help="Id of one callback.")],
+    b: Annotated[str, typer.Argument(metavar="B", help="Id of the other.")],
+    everything: Annotated[bool, typer.Option("--all", help="What is the same, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Example: landed callbacks replay --set-aside
+    """Example: landed callbacks compare 1042 refused-1-7-1764000000000000
 
-    Track callbacks again: these ids, those received in a time, or those set aside. What was counted already changes
-    nothing; what is understood now is taken out of those set aside.
+    Show two callbacks side by side: verdict, request line, fields and headers, differences first.
     """
-    from landed.services.moments import moment as read_moment
-
-    now = datetime.now(UTC)
-    if sum((bool(ids), bool(since or until), set_aside)) != 1:
-        raise InputInvalid("Say which, in one way: ids, --since and --until, or --set-aside.")
-    numbers = [_number(each) for each in ids or ()]
-    first = read_moment(since, now, field="since") if since else datetime.min.replace(tzinfo=UTC)
-    last = read_moment(until, now, field="until") if until else now
-    replayed = still_set_aside = 0
-    async with opened_store() as store:
-        tracker = await _tracker(store)
-        async for batch in _batches(store.pool, numbers, first, last, set_aside):
-            still_set_aside += await tracker.replay(batch)
-            replayed += len(batch)
-            say(f"{replayed} replayed …")
+    async with opened_inspector() as inspector:
+        comparison = await inspector.compare(a, b, account_id=None, keys_shown=False)
     if as_json:
-        print_json({"replayed": replayed, "set_aside": still_set_aside})
-    else:
-        print_table(["replayed", "set aside"], [[str(replayed), str(still_set_aside)]])
-    if len(set(numbers)) > replayed and numbers:
-        raise InputInvalid(f"{len(set(numbers)) - replayed} of these ids are not kept (any more).")
-
-
-def _number(callback_id: str) -> int:
-    if not (callback_id.isascii() and callback_id.isdigit() and len(callback_id) <= 18):
-        raise InputInvalid(f"{callback_id[:40]!r} is no accepted callback's id; `landed callbacks list` shows them.")
-    return int(callback_id)
-
-
-async def _tracker(store: OpenedStore) -> "Tracker":
-    from landed.journal.postgres import PostgresJournal
-    from landed.providers import registry
-    from landed.services.tracking import Tracker
-    from landed.store import accounts, partitions
-
-    providers = registry.load()
-    names = await accounts.providers(store.pool)
-    async with store.pool.connection() as connection:  # nothing else may have run for days
-        await partitions.make(connection, datetime.now(UTC).date())
-    return Tracker(
-        name="replay",
-        journal=PostgresJournal(store.database_url, lanes=1),  # not opened: a replay brings its callbacks along
-        pool=store.pool,
-        provider_of=lambda account_id: providers.get(names.get(account_id, "")),
-    )
-
-
-async def _batches(
-    pool: "Pool", ids: Sequence[int], since: datetime, until: datetime, set_aside: bool
-) -> AsyncIterator[Sequence["Callback"]]:
-    from landed.store import callback_queries
-
-    if ids:
-        for start in range(0, len(ids), _BATCH):
-            if batch := await callback_queries.by_ids(pool, ids[start : start + _BATCH]):
-                yield batch
+        print_json(comparison.model_dump(mode="json"))
         return
-    after_id = -1
-    while True:
-        if set_aside:
-            batch = await callback_queries.set_aside_after(pool, after_id, _BATCH)
-        else:
-            batch = await callback_queries.between(pool, since, until, after_id, _BATCH)
-        if not batch:
-            return
-        yield batch
-        after_id = batch[-1].id
+    rows = [row for row in comparison.rows if everything or row.differs]
+    if rows:
+        cells = [["≠" if row.differs else "", row.part, row.name, row.a, row.b] for row in rows]
+        print_table(
+            ["", "part", "name", a, b], [[None if cell is None else clean(cell) for cell in row] for row in cells]
+        )
+    same = len(comparison.rows) - comparison.differences
+    say(f"{comparison.differences} differences, {same} the same{'' if everything else ' (--all shows them)'}.")
+
+
+def became(callback: "InspectedCallback") -> Iterable[str]:
+    """What one callback became, a line for each fact."""
+    for told in callback.receipts:
+        found = f" -> {told.thing.kind} {told.thing.id}, now {told.thing.status}" if told.thing else ""
+        name = told.provider_id or told.our_id or "?"
+        yield f"tells: {told.kind} {name} {told.provider_status or '(no status)'}{found}"
+    if callback.parse_problem:
+        yield f"nothing is read out of it: {callback.parse_problem}"
+    if callback.nonce_first_used_by:
+        yield f"its nonce was first used by callback {callback.nonce_first_used_by}"
+    if callback.neighbours:
+        yield f"others of the same: {', '.join(each.id for each in callback.neighbours)}"
+
+
+@asynccontextmanager
+async def opened_inspector() -> AsyncIterator["Inspector"]:
+    from landed.providers import registry
+    from landed.services.inspecting import Inspector
+    from landed.store import reading
+
+    async with opened_store() as store:
+        engine = reading.engine(store.database_url)
+        try:
+            yield Inspector(engine, registry.load())
+        finally:
+            await engine.dispose()
+
+
+replaying.add_to(app)
+doctor.add_to(app)
+inspector.add_to(app)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from landed.domain.accounts import TokenRole
 from landed.domain.callbacks import CallbackRequest
+from landed.domain.diagnoses import Case, Finding
 from landed.domain.meanings import Meaning
 from landed.domain.receipts import AnyReceipt
 
@@ -123,6 +124,23 @@ class Signs(Protocol):
 
     def sign(self, request: CallbackRequest, auth_token: str) -> Mapping[str, str]:
         """The lower-case headers that prove this callback, in every way there is."""
+        ...
+
+
+@runtime_checkable
+class Diagnoses(Protocol):
+    """What a provider has besides, where it can tell why a callback's signature does not hold."""
+
+    @property
+    def signature_headers(self) -> frozenset[str]:
+        """All its headers of a signature, in lower case: whoever signs anew takes them away first."""
+        ...
+
+    def diagnose(self, case: Case) -> Sequence[Finding]:
+        """What explains it, the likeliest first; nothing where no change that is thought of makes it hold.
+
+        Takes up to a second or two of computing. Never raises for what is in the request.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, Text, and_, cast, func, literal, or_, select, true, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from landed.domain.callbacks import Callback, CallbackRequest, headers_of
@@ -20,6 +20,8 @@ from landed.store.schema import callbacks, lanes, refused_callbacks, set_aside
 _FIRST_STRETCH: Final = timedelta(hours=1)
 _STRETCH_GROWS: Final = 8
 _STRETCHES_MAX: Final = 5
+#: Of a stretch so many callbacks are looked into, where what is sought lies in their bodies.
+SEARCHED_MAX: Final = 20_000
 
 
 class Verdict(Word):
@@ -42,9 +44,30 @@ class CallbackCursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallbackFilter:
+    """All of these have to hold; of several values one."""
+
     account_ids: Sequence[int] | None = None
     since: datetime | None = None
     until: datetime | None = None
+    ids: Sequence[int] | None = None  #: of accepted ones
+    reasons: Sequence[str] = ()
+    kinds: Sequence[str] = ()
+    methods: Sequence[str] = ()
+    verified_by: str | None = None  #: a header's name, lower case
+    values: Sequence[str] = ()  #: a field of the form, JSON or query has one of these for its value
+    texts: Sequence[str] = ()  #: URL or body contain one of these
+    header_text: str | None = None  #: the headers contain this
+    secrets_searched: bool = False  #: `texts` may lie in the account's key: else finding would be guessing it
+
+    @property
+    def is_search(self) -> bool:
+        """Whether what is sought lies in the callbacks themselves, so that each has to be looked into."""
+        return bool(self.values or self.texts or self.header_text)
+
+    @property
+    def is_of_accepted(self) -> bool:
+        """Whether refused ones cannot be among them: they have neither id nor kind, and nothing verified them."""
+        return bool(self.ids is not None or self.kinds or self.verified_by)
 
 
 class Found(NamedTuple):
@@ -54,18 +77,31 @@ class Found(NamedTuple):
     row: Row[Any]
 
 
+class Page(NamedTuple):
+    """`reached`: a search ended there, at its bound, and goes on behind it. None: it ended with what there is."""
+
+    found: list[Found]
+    reached: CallbackCursor | None = None
+
+
 async def page(
     engine: AsyncEngine, wanted: CallbackFilter, verdict: Verdict | None, after: CallbackCursor | None, limit: int
-) -> list[Found]:
+) -> Page:
     """Up to `limit` callbacks behind the cursor, the latest first."""
     found: list[Found] = []
-    if verdict is Verdict.SET_ASIDE:
-        found += await _accepted(engine, _set_aside(wanted, after).limit(limit))
+    reached = None
+    if verdict is Verdict.SET_ASIDE or (wanted.reasons and verdict is not Verdict.REFUSED):
+        found, reached = await _accepted(engine, _set_aside(wanted, after), wanted, limit)
+    elif verdict is not Verdict.REFUSED and wanted.ids is not None:
+        statement = _select_accepted().where(*_plain(wanted), *_behind(after))
+        found, reached = await _accepted(engine, statement, wanted, limit)
     elif verdict is not Verdict.REFUSED:
-        found += await _in_stretches(engine, wanted, after, limit)
-    if verdict is None or verdict is Verdict.REFUSED:
+        found, reached = await _in_stretches(engine, wanted, after, limit)
+    if verdict in (None, Verdict.REFUSED) and not wanted.is_of_accepted:
         found += await _refused(engine, wanted, after, limit)
-    return sorted(found, key=lambda each: each.cursor, reverse=True)[:limit]
+    if reached is not None:  # what is older comes with the next page
+        found = [each for each in found if each.cursor >= reached]
+    return Page(sorted(found, key=lambda each: each.cursor, reverse=True)[:limit], reached)
 
 
 async def accepted(engine: AsyncEngine, number: int, account_ids: Sequence[int] | None) -> Row[Any] | None:
@@ -105,7 +141,7 @@ def is_waiting(row: Row[Any], tracked_to: Mapping[int, str]) -> bool:
 
 async def _in_stretches(
     engine: AsyncEngine, wanted: CallbackFilter, after: CallbackCursor | None, limit: int
-) -> list[Found]:
+) -> tuple[list[Found], CallbackCursor | None]:
     column = callbacks.c
     found: list[Found] = []
     end = min((at for at in (wanted.until, after and after.received_at) if at), default=datetime.now(UTC))
@@ -113,15 +149,15 @@ async def _in_stretches(
     stretch = _FIRST_STRETCH
     for number in range(_STRETCHES_MAX + 1):
         lower = _back(end, stretch) if number < _STRETCHES_MAX else None
-        where = [*_window(column.received_at, wanted), *_of(column.account_id, wanted.account_ids), *_behind(after)]
+        where = [*_plain(wanted), *_behind(after)]
         where += [column.received_at >= lower] if lower else []
         where += [column.received_at < upper] if upper else []
-        statement = _select_accepted().where(*where)
-        found += await _accepted(engine, _latest(statement).limit(limit - len(found)))
-        if len(found) >= limit or lower is None or (wanted.since and lower <= wanted.since):
-            break
+        more, reached = await _accepted(engine, _select_accepted().where(*where), wanted, limit - len(found))
+        found += more
+        if len(found) >= limit or lower is None or reached or (wanted.since and lower <= wanted.since):
+            return found, reached
         upper, stretch = lower, stretch * _STRETCH_GROWS
-    return found
+    return found, None
 
 
 def _back(end: datetime, stretch: timedelta) -> datetime | None:
@@ -148,13 +184,94 @@ def _set_aside(wanted: CallbackFilter, after: CallbackCursor | None) -> Select[A
     """Begins at the few that were set aside; their time leads to the one partition each is in."""
     same = and_(callbacks.c.id == set_aside.c.callback_id, callbacks.c.received_at == set_aside.c.received_at)
     where = [*_window(set_aside.c.received_at, wanted), *_of(set_aside.c.account_id, wanted.account_ids)]
-    return _latest(_select_accepted().where(same, *where, *_behind(after)))
+    where += [set_aside.c.reason.in_(wanted.reasons)] if wanted.reasons else []
+    return _select_accepted().where(same, *where, *_plain(wanted), *_behind(after))
 
 
-async def _accepted(engine: AsyncEngine, statement: Select[Any]) -> list[Found]:
-    return [
-        Found(CallbackCursor(row.received_at, True, row.id, 0), row) for row in await reading.rows(engine, statement)
-    ]
+async def _accepted(
+    engine: AsyncEngine, statement: Select[Any], wanted: CallbackFilter, limit: int
+) -> tuple[list[Found], CallbackCursor | None]:
+    """The latest of these callbacks. A search looks into SEARCHED_MAX of them, and tells where it ended at that."""
+    if not wanted.is_search:
+        rows = await reading.rows(engine, _latest(statement).limit(limit))
+        return [Found(_place(row), row) for row in rows], None
+    column = callbacks.c
+    place = func.row_number().over(order_by=(column.received_at.desc(), column.id.desc())).label("place")
+    inner = _latest(statement.add_columns(column.headers, column.body, place)).limit(SEARCHED_MAX).subquery()
+    matches = and_(*_sought(inner.c.url, inner.c.body, inner.c.headers, wanted))
+    shown = [each for each in inner.c if each.name not in ("headers", "body")]
+    searched = (
+        select(*shown, matches.label("matches"))
+        .where(or_(matches, inner.c.place == SEARCHED_MAX))
+        .order_by(inner.c.received_at.desc(), inner.c.id.desc())
+        .limit(limit + 1)
+    )
+    rows = await reading.rows(engine, searched)
+    found = [Found(_place(row), row) for row in rows if row.matches]
+    is_bound = bool(rows) and rows[-1].place == SEARCHED_MAX
+    return found[:limit], _place(rows[-1]) if is_bound else None
+
+
+def _place(row: Row[Any]) -> CallbackCursor:
+    return CallbackCursor(row.received_at, True, row.id, 0)
+
+
+def _plain(wanted: CallbackFilter) -> Iterator[ColumnElement[bool]]:
+    """What can be told without looking into a callback."""
+    column = callbacks.c
+    yield from _window(column.received_at, wanted)
+    yield from _of(column.account_id, wanted.account_ids)
+    if wanted.ids is not None:
+        yield column.id.in_(wanted.ids)
+    if wanted.kinds:
+        yield column.kind.in_(wanted.kinds)
+    if wanted.methods:
+        yield column.method.in_(wanted.methods)
+    if wanted.verified_by:
+        yield func.strpos(literal(",") + column.verified_by + ",", f",{wanted.verified_by},") > 0
+
+
+def _sought(
+    url: ColumnElement[Any], body: ColumnElement[Any], headers: ColumnElement[Any], wanted: CallbackFilter
+) -> Iterator[ColumnElement[bool]]:
+    if wanted.header_text:
+        yield _within(wanted.header_text.encode(), headers)
+    if wanted.texts:
+        in_url, in_body = (url, true()) if wanted.secrets_searched else (_behind_key(url), _tells_no_key(url, body))
+        yield or_(
+            *(or_(and_(_within(text.encode(), body), in_body), func.strpos(in_url, text) > 0) for text in wanted.texts)
+        )
+    if wanted.values:
+        query, ended = func.split_part(url, "?", 2) + literal("&"), body.op("||")(literal(b"&"))
+        yield or_(
+            *(
+                or_(
+                    _within(f"={value}&".encode(), ended),
+                    _within(f'"{value}"'.encode(), body),
+                    func.strpos(query, f"={value}&") > 0,
+                )
+                for value in wanted.values
+            )
+        )
+
+
+def _behind_key(url: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What follows the key, kind and our id for one; of other addresses the query."""
+    return func.coalesce(func.substring(url, "/callbacks/[^/?#]+(.*)"), func.split_part(url, "?", 2))
+
+
+def _tells_no_key(url: ColumnElement[Any], body: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Some providers repeat in the body which address they call; JSON may write it with `\\/`."""
+    path = func.substring(url, "^[^:]+://[^/?#]*([^?#]*)")
+    written = (path, func.replace(path, "/", "\\/"))
+    return and_(
+        ~_within(b"/callbacks", body),
+        *(func.pg_catalog.position(body, func.convert_to(each, "UTF8")) == 0 for each in written),
+    )
+
+
+def _within(sought: bytes, content: ColumnElement[Any]) -> ColumnElement[bool]:
+    return func.pg_catalog.position(content, literal(sought)) > 0
 
 
 async def _refused(
@@ -162,6 +279,9 @@ async def _refused(
 ) -> list[Found]:
     column = refused_callbacks.c
     where = [*_window(column.received_at, wanted), *_of(column.account_id, wanted.account_ids)]
+    where += _sought(column.url, column.body, column.headers, wanted)
+    where += [column.reason.in_(wanted.reasons)] if wanted.reasons else []
+    where += [column.method.in_(wanted.methods)] if wanted.methods else []
     if after is not None and after.accepted:
         where.append(column.received_at <= after.received_at)
     elif after is not None:
@@ -234,6 +354,14 @@ async def by_ids(pool: Pool, ids: Sequence[int]) -> list[Callback]:
 async def set_aside_after(pool: Pool, after_id: int, limit: int) -> list[Callback]:
     """The next callbacks that are set aside, by id."""
     return [callback async for callback in _whole(pool, _SET_ASIDE, [after_id, limit])]
+
+
+async def why_set_aside(pool: Pool, callback_id: int) -> tuple[str | None, str | None]:
+    """Reason and detail; nothing where it is not set aside."""
+    async with transaction(pool) as connection:
+        cursor = await connection.execute("SELECT reason, detail FROM set_aside WHERE callback_id = %s", [callback_id])
+        row = await cursor.fetchone()
+    return (row[0], row[1]) if row else (None, None)
 
 
 async def _whole(pool: Pool, statement: str, parameters: Sequence[Any]) -> AsyncIterator[Callback]:

@@ -1,19 +1,38 @@
 """Finding messages: lists by filter, newest first, and one by its id."""
 
-from collections.abc import Iterator, Sequence
+import operator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, any_, literal, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Row, Select, any_, case, literal, or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.store import reading
+from landed.domain.receipts import Direction
+from landed.store import networks, reading
 from landed.store.schema import accounts, messages, outbox
 
 #: What lists show: all but the facts, which are most of a row, and what only the tracker needs.
 _LISTED: Final = tuple(column for column in messages.c if column.name not in ("facts", "dimension_ids"))
+
+
+#: What a bound may say of a column.
+COMPARISONS: Final[Mapping[str, Callable[[Any, Any], Any]]] = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+
+
+class Bound(NamedTuple):
+    """`> 30000`; a message whose value is not known is outside of any."""
+
+    comparison: str
+    value: int
 
 
 class MessageCursor(NamedTuple):
@@ -31,13 +50,21 @@ class MessageFilter:
     statuses: Sequence[str] = ()
     channels: Sequence[str] = ()
     direction: str | None = None
-    sender: str | None = None
+    senders: Sequence[str | None] = ()
+    ours: Sequence[str | None] = ()  #: who sent it, where we did, and whom it came in to, where another did
     recipient: str | None = None
     countries: Sequence[str | None] = ()
     error_codes: Sequence[str | None] = ()
-    tag: str | None = None
+    tags: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
+    networks: Sequence[tuple[str | None, str | None]] = ()  #: see `networks.among`
+    currencies: Sequence[str | None] = ()
+    units: Sequence[Bound] = ()
+    latency_ms: Sequence[Bound] = ()
+    contradictory: bool | None = None
+    receipt_missing: bool | None = None
+    converted: bool | None = None
     text: str | None = None  #: our id, the provider's id, or the number it went to, whole
     number: str | None = None  #: `text` as a phone number
 
@@ -95,16 +122,29 @@ def _conditions(wanted: MessageFilter) -> Iterator[ColumnElement[bool]]:
         yield column.channel.in_(wanted.channels)
     if wanted.direction is not None:
         yield column.direction == wanted.direction
-    if wanted.sender is not None:
-        yield column.sender == wanted.sender
+    if wanted.senders:
+        yield _among(column.sender, wanted.senders)
+    if wanted.ours:
+        ours = case((column.direction == Direction.OUTBOUND.value, column.sender), else_=column.recipient)
+        yield _among(ours, wanted.ours)
     if wanted.recipient is not None:
         yield column.recipient == wanted.recipient
     if wanted.countries:
         yield _among(column.country, wanted.countries)
     if wanted.error_codes:
         yield _among(column.error_code, wanted.error_codes)
-    if wanted.tag is not None:
-        yield literal(wanted.tag) == any_(column.tags)
+    if wanted.tags:
+        yield or_(*(literal(tag) == any_(column.tags) for tag in wanted.tags))
+    if wanted.networks:
+        yield networks.among(messages, wanted.networks)
+    if wanted.currencies:
+        yield _among(column.currency, wanted.currencies)
+    for name, bounds in (("units", wanted.units), ("latency_ms", wanted.latency_ms)):
+        for bound in bounds:
+            yield COMPARISONS[bound.comparison](column[name], bound.value)
+    for name in ("contradictory", "receipt_missing", "converted"):
+        if (holds := getattr(wanted, name)) is not None:
+            yield column[name].is_(holds)
     if wanted.since is not None:
         yield column.submitted_at >= wanted.since
     if wanted.until is not None:

@@ -1,11 +1,12 @@
 """Plivo, as the rest of Landed sees it."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from landed.domain.accounts import TokenRole
 from landed.domain.callbacks import CallbackRequest
+from landed.domain.diagnoses import Case, Finding
 from landed.domain.meanings import Meaning
 from landed.domain.receipts import AnyReceipt
 from landed.providers.base import Credentials, Secret
@@ -32,6 +33,7 @@ class Plivo:
         ),
     )
     headers_without_body: Final = frozenset({"x-plivo-signature-v2", "x-plivo-signature-ma-v2"})
+    signature_headers: Final = signatures.HEADERS
     #: Where media of inbound messages lie. Its console can demand Basic authentication there.
     media_hosts: Final = frozenset({"media.plivo.com", "api.plivo.com"})
 
@@ -52,10 +54,17 @@ class Plivo:
         v3 = signatures.sign_v3(request.method, request.url, nonce, auth_token, params)
         return {
             "x-plivo-signature-v2": v2,
+            "x-plivo-signature-ma-v2": v2,
             "x-plivo-signature-v2-nonce": nonce,
             "x-plivo-signature-v3": v3,
+            "x-plivo-signature-ma-v3": v3,
             "x-plivo-signature-v3-nonce": nonce,
         }
+
+    def diagnose(self, case: Case) -> Sequence[Finding]:
+        from landed.providers.plivo import diagnosis  # only where somebody asks why
+
+        return diagnosis.diagnose(case)
 
     def parse(self, request: CallbackRequest) -> list[AnyReceipt]:
         return callbacks.parse(request)

@@ -29,6 +29,7 @@ V2_NONCE: Final = "x-plivo-signature-v2-nonce"
 V3: Final = "x-plivo-signature-v3"
 MA_V3: Final = "x-plivo-signature-ma-v3"
 V3_NONCE: Final = "x-plivo-signature-v3-nonce"
+HEADERS: Final = frozenset({V2, MA_V2, V2_NONCE, V3, MA_V3, V3_NONCE})
 
 #: Body parameters, decoded: a mapping whose values are text or, for a repeated key, lists of text; or plain pairs.
 Params = Mapping[str, object] | Sequence[tuple[str, str]]
