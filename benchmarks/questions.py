@@ -8,17 +8,22 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from statistics import median
 from typing import Final
 
 from benchmarks import filling, harness
 from benchmarks.harness import MeasurementFailed, Missing, Session
 from benchmarks.report import Figure
+from landed.domain.buckets import Bucket
 from landed.domain.periods import Period
 from landed.providers import registry
-from landed.services.reporting import Bucket, Group, Question, Reporter
+from landed.services.framing import Compare
+from landed.services.overview import Overviewer, OverviewQuestion
+from landed.services.questions import Group, Question
+from landed.services.reporting import Reporter
 from landed.store import migrate, reading
 
 SIZES: Final = (100_000, 10_000_000)
@@ -47,9 +52,16 @@ async def _measure(session: Session, database_url: str, size: int) -> Figure:
     session.say(f"{size:,} messages made in {time.monotonic() - began:.0f} s")
     engine = reading.engine(database_url)
     try:
-        reporter = Reporter(engine, registry.load(), clock=lambda: now)
+        providers = registry.load()
+        reporter = Reporter(engine, providers, clock=lambda: now)
+        overviewer = Overviewer(engine, providers, clock=lambda: now)
         await _see_all_counted(reporter, now, size)
-        times = {name: await _time(reporter, question) for name, question in questions(now).items()}
+        times = {
+            name: await _time(partial(reporter.analytics, question, account_id=None))
+            for name, question in questions(now).items()
+        }
+        for name, asked in overviews(now).items():
+            times[name] = await _time(partial(overviewer.overview, asked, account_id=None))
     finally:
         await engine.dispose()
     for name, milliseconds in sorted(times.items(), key=lambda item: -item[1]):
@@ -65,13 +77,21 @@ async def _measure(session: Session, database_url: str, size: int) -> Figure:
 
 
 def questions(now: datetime) -> Mapping[str, Question]:
-    def of(days: float, *group_by: Group, bucket: Bucket = Bucket.NONE, **filters: str) -> Question:
-        period = Period(now - timedelta(days=days), now)
+    def of(
+        days: float,
+        *group_by: Group,
+        bucket: Bucket = Bucket.NONE,
+        time_zone: str = "UTC",
+        compare: Compare = Compare.NONE,
+        **filters: str,
+    ) -> Question:
         return Question(
-            period=period,
+            period=Period(now - timedelta(days=days), now),
             group_by=group_by,
             bucket=bucket,
             filters={Group(name): [value] for name, value in filters.items()},
+            time_zone=time_zone,
+            compare=compare,
         )
 
     return {
@@ -86,15 +106,45 @@ def questions(now: datetime) -> Mapping[str, Question]:
         "networks of 30 days": of(30, Group.COUNTRY, Group.NETWORK),
         "error codes by country, 30 days": of(30, Group.COUNTRY, Group.ERROR_CODE),
         "senders of 30 days": of(30, Group.SENDER),
+        "faults of 30 days": of(30, Group.FAULT),
+        "24 hours by 15 minutes": of(1, bucket=Bucket.QUARTER),
+        "30 days by day of Los Angeles": of(30, bucket=Bucket.DAY, time_zone="America/Los_Angeles"),
+        "30 days by week of Berlin": of(30, bucket=Bucket.WEEK, time_zone="Europe/Berlin"),
+        "countries of 7 days and of the 7 before": of(7, Group.COUNTRY, compare=Compare.PREVIOUS),
+        "networks of 7 days by day, and the 7 before": of(
+            7, Group.NETWORK, bucket=Bucket.DAY, compare=Compare.PREVIOUS, country="US"
+        ),
     }
 
 
-async def _time(reporter: Reporter, question: Question) -> float:
+def overviews(now: datetime) -> Mapping[str, OverviewQuestion]:
+    def of(days: float, time_zone: str = "UTC", **filters: str) -> OverviewQuestion:
+        return OverviewQuestion(
+            period=Period(now - timedelta(days=days), now),
+            filters={Group(name): [value] for name, value in filters.items()},
+            time_zone=time_zone,
+            compare=Compare.PREVIOUS,
+        )
+
+    return {
+        "overview of 3 hours": of(1 / 8),
+        "overview of 24 hours": of(1),
+        "overview of 24 hours, one country": of(1, country="US"),
+        "overview of 7 days": of(7),
+        "overview of 7 days, in Berlin": of(7, "Europe/Berlin"),
+        "overview of 7 days, one network": of(7, network="310-260"),
+        "overview of 30 days": of(30),
+        "overview of 30 days, in Los Angeles": of(30, "America/Los_Angeles"),
+        "overview of 30 days, in Kolkata": of(30, "Asia/Kolkata"),
+    }
+
+
+async def _time(ask: Callable[[], Awaitable[object]]) -> float:
     """Milliseconds; the first answer, which warms up plans and pages, does not count."""
     times = []
     for _ in range(REPEATS + 1):
         began = time.perf_counter()
-        await reporter.analytics(question, account_id=None)
+        await ask()
         times.append((time.perf_counter() - began) * 1000)
     return median(times[1:])
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from landed.cli import sending
+from landed.cli import exporting, sending
+from landed.cli import message_options as options
 from landed.cli.figures import clean, seconds
 from landed.cli.opening import VARIABLES, opened_store, run
 from landed.cli.speaking import AsJson, facts_table, moment, on_terminal, print_json, print_table, say
-from landed.domain.receipts import Channel, Direction, Source
+from landed.domain.receipts import Source
 from landed.domain.statuses import Status
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Messages: sending them, and what became of them.", no_args_is_help=True)
 sending.add_to(app)
+exporting.add_to(app)
 
-Since = Annotated[str | None, typer.Option(metavar="WHEN", help="From then on: 24h, 7d, 2026-11-01.")]
-Until = Annotated[str | None, typer.Option(metavar="WHEN", help="Before then, written in the same way.")]
+Since = options.Since
+Until = options.Until
+Countries = options.Countries
 Limit = Annotated[int, typer.Option(min=1, max=200, help="Rows of a page.")]
 Cursor = Annotated[str | None, typer.Option(metavar="CURSOR", help="Where the page before ended.")]
-
-Countries = Annotated[list[str] | None, typer.Option(metavar="CODE", help="Only to this country: US. Repeatable.")]
 
 #: How each status looks in a terminal.
 STYLES = {
@@ -40,18 +41,18 @@ STYLES = {
 @app.command("list", short_help="List messages, the newest first.", epilog=VARIABLES)
 @run
 async def show_page(
-    status: Annotated[list[Status] | None, typer.Option(help="Only with this status. Repeatable.")] = None,
-    to: Annotated[str | None, typer.Option(metavar="NUMBER", help="Only to this number.")] = None,
-    from_: Annotated[str | None, typer.Option("--from", metavar="NUMBER", help="Only from this number.")] = None,
-    account: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only of this account. Repeatable.")] = None,
-    country: Countries = None,
-    error_code: Annotated[list[str] | None, typer.Option(metavar="CODE", help="Only with this error code.")] = None,
-    tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only with this tag.")] = None,
-    channel: Annotated[list[Channel] | None, typer.Option(help="Only of this channel. Repeatable.")] = None,
-    direction: Annotated[Direction | None, typer.Option(help="Only those we sent, or got.")] = None,
-    since: Since = None,
-    until: Until = None,
-    q: Annotated[str | None, typer.Option(metavar="TEXT", help="Our id, the provider's, or the number, whole.")] = None,
+    status: options.Statuses = None,
+    to: options.To = None,
+    from_: options.From = None,
+    account: options.AccountNames = None,
+    country: options.Countries = None,
+    error_code: options.ErrorCodes = None,
+    tag: options.Tag = None,
+    channel: options.Channels = None,
+    direction: options.Directions = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    q: options.Words = None,
     limit: Limit = 50,
     cursor: Cursor = None,
     as_json: AsJson = False,
@@ -60,24 +61,10 @@ async def show_page(
 
     List messages, the newest submission first.
     """
-    from landed.services.moments import moment as read_moment
-    from landed.services.reading import MessageQuestion
-
-    now = datetime.now(UTC)
-    question = MessageQuestion(
-        accounts=account or (),
-        statuses=status or (),
-        channels=channel or (),
-        direction=direction,
-        sender=from_,
-        recipient=to,
-        countries=country or (),
-        error_codes=error_code or (),
-        tag=tag,
-        since=read_moment(since, now, field="since") if since else None,
-        until=read_moment(until, now, field="until") if until else None,
-        text=q,
-    )
+    question = options.message_question(
+        status=status, to=to, from_=from_, account=account, country=country, error_code=error_code, tag=tag,
+        channel=channel, direction=direction, since=since, until=until, q=q,
+    )  # fmt: skip
     async with opened_reader() as reader:
         page = await reader.messages(question, account_id=None, cursor=cursor, limit=limit)
     if as_json:

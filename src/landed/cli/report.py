@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from landed.cli import report_rows
+from landed.cli.exporting import STDOUT, Output
 from landed.cli.figures import bar, clean, percent, seconds
 from landed.cli.messages import Countries
 from landed.cli.opening import opened_store, run
 from landed.cli.speaking import AsJson, print_json
 from landed.cli.tendlc import print_board, report_board
 from landed.cli.verify import print_funnel, report_funnel
+from landed.domain.buckets import Bucket
 from landed.domain.countries import name_of
+from landed.domain.errors import InputInvalid
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,18 +42,30 @@ async def report(
     country: Countries = None,
     sender: Annotated[list[str] | None, typer.Option(metavar="NUMBER", help="Only from this number or name.")] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Only with this tag.")] = None,
+    group_by: report_rows.GroupBy = None,
+    bucket: report_rows.Buckets = Bucket.NONE,
+    time_zone: report_rows.TimeZone = "UTC",
+    compare: report_rows.Compare = False,
+    format_: report_rows.Format = None,
+    output: Output = STDOUT,
     as_json: AsJson = False,
 ) -> None:
     """Example: landed report --since 7d --country US
 
-    What is going on: delivery rate, time to deliver, cost, countries, networks, and what goes wrong where.
+    What is going on: delivery rate, time to deliver, cost, countries, networks, and what goes wrong where. With groups,
+    buckets, a comparison or a format it is rows: landed report --since 30d --group-by country --bucket day --format csv
     """
     from landed.domain.periods import Period
     from landed.providers import registry
     from landed.services.moments import moment
-    from landed.services.reporting import Group, Reporter
+    from landed.services.questions import Group
+    from landed.services.reporting import Reporter
     from landed.store import reading
 
+    if format_ is None and output != STDOUT:
+        raise InputInvalid("--output is for rows as a file: say --format csv or --format parquet.", field="output")
+    if format_ is not None and as_json:
+        raise InputInvalid("Choose one of --format and --json.", field="format")
     now = datetime.now(UTC)
     period = Period(moment(since, now, field="since"), moment(until, now, field="until"))
     asked: dict[Group, Sequence[str]] = {
@@ -62,6 +78,12 @@ async def report(
     async with opened_store() as store:
         engine = reading.engine(store.database_url)
         try:
+            if group_by or bucket is not Bucket.NONE or compare or format_:
+                await report_rows.print_rows(
+                    engine, period, filters, group_by=group_by, bucket=bucket, time_zone=time_zone, compare=compare,
+                    format_=format_, output=output, as_json=as_json,
+                )  # fmt: skip
+                return
             answer = await Reporter(engine, registry.load()).report(period, filters, account_id=None)
             funnel = await report_funnel(engine, period, filters)
             board = await report_board(engine, account or ())
@@ -191,7 +213,7 @@ def _errors(rows: Sequence["ErrorRow"]) -> "Table":
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("meaning and what to do", overflow="fold")
     for row in rows:
-        meaning = Text(row.error.title, style="bold") if row.error else Text("-")
+        meaning = Text(clean(row.error.title), style="bold") if row.error else Text("-")
         if row.error:
             meaning.append(f"  {row.error.advice}", style="not bold dim")
         code = Text(clean(row.error_code), style="red")

@@ -7,7 +7,7 @@ milliseconds, and its estimate lies at most ERROR away from anything in it.
 import math
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 ERROR: Final = 0.05
@@ -33,11 +33,21 @@ def quantile_ms(histogram: Mapping[int, int], q: float) -> float | None:
     total = sum(histogram.values())
     if total <= 0:
         return None
+    return _quantile_ms(sorted(histogram.items()), total, q)
+
+
+def quantiles_ms(histogram: Mapping[int, int], qs: Iterable[float]) -> list[float | None]:
+    """Several quantiles, as `quantile_ms` has them."""
+    total, buckets = sum(histogram.values()), sorted(histogram.items())
+    return [_quantile_ms(buckets, total, q) if total > 0 else None for q in qs]
+
+
+def _quantile_ms(buckets: Sequence[tuple[int, int]], total: int, q: float) -> float:
     rank = q * (total - 1)
     seen = 0
     index = 0
-    for index in sorted(histogram):
-        seen += histogram[index]
+    for index, count in buckets:
+        seen += count
         if seen > rank:
             break
     return estimate_ms(index)
@@ -58,17 +68,24 @@ def one(index: int) -> int:
 
 def counts(histogram: int) -> dict[int, int]:
     """The buckets that are not empty, and how many are in each."""
-    buckets = array("I", histogram.to_bytes((BUCKET_MAX + 1) * _BYTES, "little"))
+    lowest = _lowest(histogram)
+    shifted = histogram >> _BITS * lowest
+    buckets = array("I", shifted.to_bytes(-(-shifted.bit_length() // _BITS) * _BYTES, "little"))
     if sys.byteorder == "big":
         buckets.byteswap()
-    return {index: count for index, count in enumerate(buckets) if count}
+    return {index: count for index, count in enumerate(buckets, lowest) if count}
+
+
+def _lowest(histogram: int) -> int:
+    """The first bucket that is not empty; 0 where all are."""
+    return max(0, (histogram & -histogram).bit_length() - 1) // _BITS
 
 
 def pack(histogram: int) -> bytes:
     """As it is stored: the lowest bucket that is not empty in two bytes, then four bytes for each from there on."""
     if histogram == 0:
         return b""
-    lowest = ((histogram & -histogram).bit_length() - 1) // _BITS
+    lowest = _lowest(histogram)
     shifted = histogram >> _BITS * lowest
     return lowest.to_bytes(2, "little") + shifted.to_bytes(-(-shifted.bit_length() // 8), "little")
 

@@ -26,3 +26,8 @@ def text(value_nanos: int) -> str:
     sign, digits = ("-" if value_nanos < 0 else ""), f"{abs(value_nanos):010d}"
     whole, fraction = digits[:-9], digits[-9:].rstrip("0").ljust(4, "0")
     return f"{sign}{whole}.{fraction}"
+
+
+def nanos_of_sum(text: str) -> int:
+    """What `text` wrote, however large."""
+    return int(Decimal(text).scaleb(9))

@@ -1,5 +1,7 @@
 """Stretches of time cut so that counters answer them: whole days where they fit, hours and minutes at the edges."""
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -17,12 +19,12 @@ class Period(NamedTuple):
     until: datetime
 
 
-class Piece(NamedTuple):
-    """A stretch that counters of one resolution answer, from bucket start to bucket start."""
+class Slot(NamedTuple):
+    """A counter's bucket, and where it is added up."""
 
-    resolution: Resolution
-    since: datetime
-    until: datetime
+    at: datetime
+    place: int  #: number of the stretch between two edges
+    sign: int  #: 1 where it is added, -1 where it is taken out
 
 
 def rounded(period: Period, minutes_kept: Period) -> Period:
@@ -46,18 +48,49 @@ def end_of(resolution: Resolution, at: datetime) -> datetime:
     return start if start == at else start + _LENGTH[resolution]
 
 
-def pieces(period: Period, coarsest: Resolution = Resolution.DAY) -> list[Piece]:
-    """Cut a rounded period into the fewest pieces, none coarser than asked; in order, without gap or overlap."""
-    if period.since >= period.until:
-        return []
-    if coarsest not in _FINER:
-        return [Piece(coarsest, *period)]
-    first, last = end_of(coarsest, period.since), start_of(coarsest, period.until)
-    finer = _FINER[coarsest]
-    if first >= last:
-        return pieces(period, finer)
+def nearest(resolution: Resolution, at: datetime) -> datetime:
+    """The start of a bucket that is nearest to the moment."""
+    return start_of(resolution, at + _LENGTH[resolution] / 2)
+
+
+def fitted(edges: Sequence[datetime], minutes_kept: Period) -> list[datetime]:
+    """Edges that counters can tell: those on no whole hour, where minutes are not kept, move to the nearest hour."""
     return [
-        *pieces(Period(period.since, first), finer),
-        Piece(coarsest, first, last),
-        *pieces(Period(last, period.until), finer),
+        nearest(Resolution.MINUTE if minutes_kept.since <= at <= minutes_kept.until else Resolution.HOUR, at)
+        for at in edges
     ]
+
+
+def slots(edges: Sequence[datetime], coarsest: Resolution = Resolution.DAY) -> dict[Resolution, list[Slot]]:
+    """The fewest counters that tell what lies between each two of some edges, which are `fitted` and in order.
+
+    Edges are first taken to be where counters of the coarsest resolution begin; what lies between there and the edge
+    is then moved from one side of it to the other. So a day of Berlin costs a day of UTC and four hours, and not 24.
+    """
+    found: Counter[tuple[Resolution, datetime, int]] = Counter()
+    places = range(len(edges) - 1)
+    coarse = [nearest(coarsest, at) for at in edges]
+    for place in places:
+        found.update((coarsest, at, place) for at in _each(coarsest, coarse[place], coarse[place + 1]))
+    resolution = coarsest
+    while resolution in _FINER:
+        resolution = _FINER[resolution]
+        fine = [nearest(resolution, at) for at in edges]
+        for number, (told, meant) in enumerate(zip(coarse, fine, strict=True)):
+            gains, loses = (number, number - 1) if meant < told else (number - 1, number)
+            for at in _each(resolution, min(told, meant), max(told, meant)):
+                for place, sign in ((gains, 1), (loses, -1)):
+                    if place in places:
+                        found[resolution, at, place] += sign
+        coarse = fine
+    return {
+        resolution: [Slot(at, place, sign) for (of, at, place), sign in found.items() if of is resolution and sign]
+        for resolution in Resolution
+        if any(of is resolution and sign for (of, _, _), sign in found.items())
+    }
+
+
+def _each(resolution: Resolution, since: datetime, until: datetime) -> Iterator[datetime]:
+    length = _LENGTH[resolution]
+    for number in range((until - since) // length):
+        yield since + number * length

@@ -5,29 +5,27 @@ Counters go by the hour and day of a session's start, so a period is widened to 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.domain import latency
-from landed.domain.counters import Resolution
+from landed.domain.buckets import Bucket
 from landed.domain.errors import InputInvalid
 from landed.domain.funnel import NOTHING, Counts
-from landed.domain.periods import Period, pieces, rounded
+from landed.domain.periods import Period
 from landed.domain.words import Word
-from landed.services.reading import NONE, account_ids
-from landed.services.reporting import QUANTILES, ROWS_MAX, network_codes
+from landed.services.counts import QUANTILES, Change, change, points, quantiles_s, rate
+from landed.services.framing import NO_MINUTES, Compare, Frame, frame
+from landed.services.reading import NONE, account_ids, network_codes
+from landed.services.reporting import ROWS_MAX, AnalyticsMeta
 from landed.services.shapes import Moment, Network, Shape
 from landed.store import session_analytics
+from landed.store.analytics import TooManyRows
 from landed.store.reading import AccountName, account_names
 from landed.store.session_analytics import Selection
-
-#: No counters by the minute.
-_NO_MINUTES: Final = Period(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC))
 
 
 class Group(Word):
@@ -37,12 +35,6 @@ class Group(Word):
     CHANNEL = "channel"  #: of the first attempt; attempts are counted under their own
     COUNTRY = "country"
     NETWORK = "network"
-
-
-class Bucket(Word):
-    NONE = "none"
-    HOUR = "hour"
-    DAY = "day"
 
 
 _COLUMNS: Final[Mapping[Group, tuple[str, ...]]] = {Group.ACCOUNT: ("account_id",), Group.NETWORK: ("mcc", "mnc")}
@@ -59,6 +51,8 @@ class Question:
     group_by: Sequence[Group] = ()
     bucket: Bucket = Bucket.NONE
     filters: Mapping[Group, Sequence[str]] = field(default_factory=dict)
+    time_zone: str = "UTC"
+    compare: Compare = Compare.NONE
 
 
 # --- shapes ------------------------------------------------------------------------------------------------------
@@ -95,6 +89,33 @@ class Stages(Shape):
     time_to_verify_s: TimeToVerify
 
 
+class TimeToVerifyChanges(Shape):
+    p50: Change
+    p90: Change
+    p95: Change
+    p99: Change
+
+
+class StageChanges(Shape):
+    """Against the period of equal length before."""
+
+    started: Change
+    sent: Change
+    delivered: Change
+    verified: Change
+    expired: Change
+    ended: Change
+    pending: Change
+    attempts: Change
+    sent_rate: Change
+    delivery_rate: Change
+    verification_rate: Change
+    conversion_rate: Change
+    expiry_rate: Change
+    attempts_per_session: Change
+    time_to_verify_s: TimeToVerifyChanges
+
+
 class FunnelRow(Stages):
     """The funnel of one group. Only what was asked to group by is there; null stands for "not known"."""
 
@@ -103,22 +124,14 @@ class FunnelRow(Stages):
     channel: str | None = None
     country: str | None = None
     network: Network | None = None
-
-
-class FunnelMeta(Shape):
-    """What was really answered."""
-
-    since: Moment = Field(description="rounded outward to whole hours")
-    until: Moment
-    group_by: list[str]
-    bucket: str
-    rounded: bool = Field(description="the period is wider than the one asked for")
+    previous: Stages | None = Field(default=None, description="the same of the period before, with `compare`")
+    change: StageChanges | None = None
 
 
 class Funnel(Shape):
     data: list[FunnelRow]
     next_cursor: str | None
-    meta: FunnelMeta
+    meta: AnalyticsMeta
 
 
 class FunnelReport(Shape):
@@ -140,46 +153,39 @@ class FunnelReporter:
         self._engine = engine
 
     async def funnel(self, question: Question, *, account_id: int | None) -> Funnel:
-        """One row per bucket and group that has sessions or attempts, oldest bucket first, then most sessions first.
+        """One row per group that has sessions or attempts; with buckets one per bucket and group, also where it has
+        none then. Oldest bucket first, then most sessions first.
 
         Without groups and buckets there is exactly one row.
 
         Raises:
             InputInvalid: the question cannot be answered; names the field and the way out.
         """
-        if question.period.since >= question.period.until:
-            raise InputInvalid("`since` has to be before `until`.", field="since")
+        within = frame(
+            question.period,
+            bucket=question.bucket,
+            time_zone=question.time_zone,
+            compare=question.compare,
+            minutes_kept=NO_MINUTES,
+        )
         names = await account_names(self._engine)
-        period = rounded(question.period, _NO_MINUTES)
-        bucket = None if question.bucket is Bucket.NONE else Resolution(question.bucket.value)
         selection = Selection(
-            pieces=pieces(period, bucket or Resolution.DAY),
-            bucket=bucket,
+            slots=within.slots(),
             columns=[name for group in question.group_by for name in _COLUMNS.get(group, (group.value,))],
             wanted=_wanted(question, names, account_id),
         )
-        sums, histograms = await asyncio.gather(
-            session_analytics.sums(self._engine, selection, ROWS_MAX + 1),
-            session_analytics.histograms(self._engine, selection),
-        )
-        if len(sums) > ROWS_MAX:
-            raise InputInvalid(
-                f"This has more than {ROWS_MAX} rows; group by less, ask for longer buckets or a shorter period.",
-                field="group_by",
+        try:
+            sums, histograms = await asyncio.gather(
+                session_analytics.sums(self._engine, selection, ROWS_MAX),
+                session_analytics.histograms(self._engine, selection),
             )
-        data = _rows(sums, histograms, question, len(selection.columns), names)
-        if not (data or question.group_by or bucket):
-            data = [FunnelRow(**_stages(NOTHING))]
+        except TooManyRows as error:
+            raise _too_much() from error
+        counted = {key: Counts(*values)._replace(histogram=histograms.get(key, 0)) for key, values in sums.items()}
         return Funnel(
-            data=data,
+            data=_rows(counted, within, question, names),
             next_cursor=None,
-            meta=FunnelMeta(
-                since=period.since,
-                until=period.until,
-                group_by=[group.value for group in question.group_by],
-                bucket=question.bucket,
-                rounded=period != question.period,
-            ),
+            meta=AnalyticsMeta.of(within, question.group_by),
         )
 
     async def report(
@@ -227,19 +233,33 @@ def _dimension(group: Group, value: str) -> Any:
 
 
 def _rows(
-    sums: Iterable[Any],
-    histograms: Mapping[tuple[Any, ...], int],
-    question: Question,
-    width: int,
-    names: Mapping[int, AccountName],
+    counted: Mapping[tuple[Any, ...], Counts], within: Frame, question: Question, names: Mapping[int, AccountName]
 ) -> list[FunnelRow]:
-    """Rows of the two answers, put together by what they were grouped by: the first columns and the bucket."""
-    groups: dict[tuple[Any, ...], Counts] = {}
-    for row in sums:
-        key = tuple(row[: width + 1])
-        groups[key] = Counts(*map(int, row[width + 1 :]))._replace(histogram=histograms.get(key, 0))
-    ordered = sorted(groups.items(), key=lambda group: (group[0][-1] or 0, -group[1].started, group[0][:-1]))
-    return [FunnelRow(**_group(key, question, names), **_stages(counts)) for key, counts in ordered]
+    groups = sorted({key[:-1] for key in counted}, key=lambda key: tuple(map(str, key)))
+    if not question.group_by:
+        groups = [()]
+    if len(groups) * len(within.starts) > ROWS_MAX:
+        raise _too_much()
+    rows = []
+    for place, bucket_at in enumerate(within.starts):
+        here = {key: counted.get((*key, within.places_before + place), NOTHING) for key in groups}
+        for key in sorted(groups, key=lambda key: -here[key].started):
+            told = _group(key, question, names)
+            if question.bucket is not Bucket.NONE:
+                told = {"bucket_at": bucket_at, **told}
+            stages = _stages(here[key])
+            if question.compare is Compare.PREVIOUS:
+                previous = Stages(**_stages(counted.get((*key, place), NOTHING)))
+                told |= {"previous": previous, "change": changes(Stages(**stages), previous)}
+            rows.append(FunnelRow(**told, **stages))
+    return rows
+
+
+def _too_much() -> InputInvalid:
+    return InputInvalid(
+        f"This has more than {ROWS_MAX:,} rows; group by less, ask for longer buckets or a shorter period.",
+        field="group_by",
+    )
 
 
 def _group(key: Sequence[Any], question: Question, names: Mapping[int, AccountName]) -> dict[str, Any]:
@@ -254,30 +274,30 @@ def _group(key: Sequence[Any], question: Question, names: Mapping[int, AccountNa
             named["account"] = account.name if account else None
         else:
             named[group.value] = next(values) or None
-    bucket_at = next(values)
-    return named if question.bucket is Bucket.NONE else {"bucket_at": bucket_at, **named}
+    return named
 
 
 def _stages(counts: Counts) -> dict[str, Any]:
-    to_verify = latency.counts(counts.histogram)
     return {
         **{name: value for name, value in counts._asdict().items() if name != "histogram"},
         "pending": counts.started - counts.verified - counts.expired - counts.ended,
-        "sent_rate": _rate(counts.sent, counts.started),
-        "delivery_rate": _rate(counts.delivered, counts.sent),
-        "verification_rate": _rate(counts.verified, counts.delivered),
-        "conversion_rate": _rate(counts.verified, counts.started),
-        "expiry_rate": _rate(counts.expired, counts.started),
-        "attempts_per_session": _rate(counts.attempts, counts.started),
-        "time_to_verify_s": TimeToVerify(
-            **{name: _seconds(latency.quantile_ms(to_verify, q)) for name, q in QUANTILES.items()}
-        ),
+        "sent_rate": rate(counts.sent, counts.started),
+        "delivery_rate": rate(counts.delivered, counts.sent),
+        "verification_rate": rate(counts.verified, counts.delivered),
+        "conversion_rate": rate(counts.verified, counts.started),
+        "expiry_rate": rate(counts.expired, counts.started),
+        "attempts_per_session": rate(counts.attempts, counts.started),
+        "time_to_verify_s": TimeToVerify(**quantiles_s(counts.histogram)),
     }
 
 
-def _rate(some: int, of_all: int) -> float | None:
-    return round(some / of_all, 6) if of_all else None
-
-
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else round(milliseconds / 1000, 4)
+def changes(now: Stages, before: Stages) -> StageChanges:
+    found: dict[str, Any] = {
+        name: (points if name.endswith("_rate") else change)(getattr(now, name), getattr(before, name))
+        for name in StageChanges.model_fields
+        if name != "time_to_verify_s"
+    }
+    times = {
+        name: change(getattr(now.time_to_verify_s, name), getattr(before.time_to_verify_s, name)) for name in QUANTILES
+    }
+    return StageChanges(**found, time_to_verify_s=TimeToVerifyChanges(**times))

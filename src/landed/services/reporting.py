@@ -1,131 +1,32 @@
-"""Reporting: questions about many messages, answered from counters alone.
-
-A question's period is cut into whole UTC days and finer edges (domain/periods.py), so thirty days cost thirty
-buckets. Rates are over messages we sent: `delivery_rate` is delivered and read over all that are final, and
-`failure_rate` failed and undelivered over the same; expired ones are neither, since nobody knows. `pending` is
-how many are not final yet. `missing_rate` is over the same as well: those whose end the provider did not tell us by
-itself. `conversion_rate` is over those of which it was reported whether they converted.
-"""
+"""Reporting: questions about many messages, answered from counters alone. What is told of them: counts.py."""
 
 import asyncio
-import dataclasses
-import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.domain import latency
-from landed.domain.counters import Resolution
+from landed.domain.buckets import Bucket
 from landed.domain.errors import InputInvalid
-from landed.domain.periods import Period, pieces, rounded
+from landed.domain.periods import Period
 from landed.domain.receipts import Direction
-from landed.domain.statuses import FINAL, Status
-from landed.domain.words import Word
 from landed.providers.base import Provider
 from landed.services import shapes
-from landed.services.reading import NONE, account_ids, number
-from landed.services.shapes import Moment, Money, Network, Shape
+from landed.services.counts import Bar, Changes, Counts, Tally, bars, changes
+from landed.services.framing import Compare, Frame, frame
+from landed.services.questions import Group, Question, Words, columns, shown, wanted
+from landed.services.shapes import Moment, Network, Shape
 from landed.store import analytics, partitions
-from landed.store.analytics import Selection
 from landed.store.reading import AccountName, account_names
 
 #: Beyond this an answer is refused: nobody reads it, and building it would take seconds and memory.
 ROWS_MAX: Final = 20_000
-QUANTILES: Final = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 ERRORS_SHOWN: Final = 15
-
-_DELIVERED: Final = (Status.DELIVERED, Status.READ)
-_FAILED: Final = (Status.FAILED, Status.UNDELIVERED)
-_NETWORK: Final = re.compile(r"(\d{3})(?:-?(\d{2,3}))?", re.ASCII)
-
-
-class Group(Word):
-    """What messages can be grouped and filtered by."""
-
-    ACCOUNT = "account"
-    PROVIDER = "provider"
-    CHANNEL = "channel"
-    DIRECTION = "direction"
-    COUNTRY = "country"
-    NETWORK = "network"
-    SENDER = "sender"  #: our side: the number or name it was sent from, or came in to
-    STATUS = "status"
-    ERROR_CODE = "error_code"
-    TAG = "tag"
-    CURRENCY = "currency"
-
-
-class Bucket(Word):
-    NONE = "none"
-    MINUTE = "minute"
-    HOUR = "hour"
-    DAY = "day"
-
-
-_COLUMNS: Final[Mapping[Group, tuple[str, ...]]] = {
-    Group.ACCOUNT: ("account_id",),
-    Group.PROVIDER: ("account_id",),
-    Group.NETWORK: ("mcc", "mnc"),
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """What to count. Of several values of one filter one has to hold; `none` stands for "not known".
-
-    `period` goes by the time of submission, from `since` on and before `until`.
-    """
-
-    period: Period
-    group_by: Sequence[Group] = ()
-    bucket: Bucket = Bucket.NONE
-    filters: Mapping[Group, Sequence[str]] = field(default_factory=dict)
-
-
-# --- shapes ------------------------------------------------------------------------------------------------------
-
-
-class Quantiles(Shape):
-    """Seconds from submission to delivery, each at most 5 % off; null where nothing was delivered."""
-
-    p50: float | None
-    p90: float | None
-    p95: float | None
-    p99: float | None
-
-
-class Counts(Shape):
-    """What is told of any set of messages; under the name of each status, how many have it now."""
-
-    messages: int
-    parts: int
-    units: int
-    scheduled: int
-    sending: int
-    unknown_outcome: int
-    queued: int
-    sent: int
-    expired: int
-    failed: int
-    undelivered: int
-    delivered: int
-    read: int
-    received: int
-    pending: int = Field(description="sent by us, and not final yet")
-    delivery_rate: float | None = Field(description="delivered and read, over those sent by us that are final")
-    failure_rate: float | None = Field(description="failed and undelivered, over the same; expired ones are neither")
-    receipts_missing: int = Field(description="final, and the provider did not tell us: we asked, or gave up")
-    missing_rate: float | None = Field(description="those, over those sent by us that are final")
-    converted: int = Field(description="the person did what the message was for, as you reported")
-    unconverted: int = Field(description="the person did not, as you reported")
-    conversion_rate: float | None = Field(description="converted, over converted and unconverted")
-    latency_s: Quantiles
-    cost: list[Money] = Field(description="one entry per currency")
+#: A row of the answer is made of so many of the database at most, by status and currency.
+_READ_MAX: Final = 5 * ROWS_MAX
 
 
 class AnalyticsRow(Counts):
@@ -141,8 +42,21 @@ class AnalyticsRow(Counts):
     sender: str | None = None
     status: str | None = None
     error_code: str | None = None
+    error: shapes.ErrorMeaning | None = Field(
+        default=None,
+        description="with `error_code`: at the provider that gave it most, where `provider` does not tell them apart",
+    )
+    fault: str | None = Field(default=None, description="whose side the error code is on; null: there is none")
     tag: str | None = None
     currency: str | None = None
+    latency_bars: list[Bar] = Field(default=[], description="where asked for with `bars`")
+    previous: Counts | None = Field(default=None, description="the same of the period before, with `compare`")
+    change: Changes | None = None
+
+
+class Span(Shape):
+    since: Moment
+    until: Moment
 
 
 class AnalyticsMeta(Shape):
@@ -152,7 +66,23 @@ class AnalyticsMeta(Shape):
     until: Moment
     group_by: list[str]
     bucket: str
+    time_zone: str = Field(description="whose days, weeks and months the buckets are")
     rounded: bool = Field(description="the period is wider than the one asked for")
+    approximated: str | None = Field(description="how buckets differ from those of the time zone; null: not at all")
+    previous: Span | None = Field(description="the period it is compared with")
+
+    @classmethod
+    def of(cls, frame: Frame, group_by: Sequence[str]) -> "AnalyticsMeta":
+        return cls(
+            since=frame.period.since,
+            until=frame.period.until,
+            group_by=[str(group) for group in group_by],
+            bucket=frame.bucket,
+            time_zone=frame.time_zone,
+            rounded=frame.rounded,
+            approximated=frame.approximated,
+            previous=Span(**frame.previous._asdict()) if frame.previous else None,
+        )
 
 
 class Analytics(Shape):
@@ -184,7 +114,15 @@ class Report(Shape):
     errors: list[ErrorRow]
 
 
-# --- answers -----------------------------------------------------------------------------------------------------
+class _Line(NamedTuple):
+    """What the database adds up by: a group, and what its rates and costs take apart."""
+
+    key: tuple[Any, ...]
+    direction: str
+    status: str
+    currency: str
+    error_code: str = ""
+    provider: str | None = None
 
 
 class Reporter:
@@ -199,56 +137,64 @@ class Reporter:
         self._clock = clock
 
     async def analytics(self, question: Question, *, account_id: int | None) -> Analytics:
-        """One row per bucket and group that has messages, oldest bucket first, then most messages first.
+        """One row per group that has messages; with buckets one per bucket and group, also where it has none then.
 
-        Without groups and buckets there is exactly one row.
+        Oldest bucket first, then most messages first. Without groups and buckets there is exactly one row. Groups that
+        have messages only in the period compared with are there, too.
 
         Raises:
             InputInvalid: the question cannot be answered; names the field and the way out.
         """
         names = await account_names(self._engine)
-        if question.period.since >= question.period.until:
-            raise InputInvalid("`since` has to be before `until`.", field="since")
-        today = self._clock()
-        minutes = Period(partitions.minutes_from(today), partitions.minutes_until(today))
-        period = rounded(question.period, minutes)
-        bucket = None if question.bucket is Bucket.NONE else Resolution(question.bucket.value)
-        if bucket is Resolution.MINUTE and not (minutes.since <= period.since and period.until <= minutes.until):
-            raise InputInvalid(
-                f"Counts per minute are kept from {minutes.since:%Y-%m-%d} on; ask for hours, or begin later.",
-                field="bucket",
-            )
-        columns = [name for group in question.group_by for name in _COLUMNS.get(group, (group.value,))]
-        selection = Selection(
-            pieces=pieces(period, bucket or Resolution.DAY),
-            bucket=bucket,
-            columns=columns,
-            wanted=_wanted(question, names, account_id),
-            tagged=Group.TAG in question.group_by or Group.TAG in question.filters,
+        words = Words(accounts=names, providers=self._providers)
+        within = frame(
+            question.period,
+            bucket=question.bucket,
+            time_zone=question.time_zone,
+            compare=question.compare,
+            minutes_kept=minutes_kept(self._clock()),
         )
-        by_status = dataclasses.replace(selection, columns=[*columns, "direction", "status", "currency"])
-        sums, latencies = await asyncio.gather(
-            analytics.sums(self._engine, by_status, ROWS_MAX + 1), analytics.latencies(self._engine, selection)
+        picked = await analytics.pick(
+            self._engine,
+            list(dict.fromkeys([*columns(question.group_by), "direction", "status", "currency"])),
+            wanted(question, names, account_id),
+            tagged=question.tagged,
         )
-        if len(sums) > ROWS_MAX:
-            raise InputInvalid(
-                f"This has more than {ROWS_MAX} rows; group by less, ask for longer buckets or a shorter period.",
-                field="group_by",
-            )
-        data = _rows(sums, latencies, question, len(columns), names)
-        if not (data or question.group_by or bucket):
-            data = [AnalyticsRow(**_Counted().told())]
+        cells = await self._cells(picked, within, question.group_by, words)
         return Analytics(
-            data=data,
+            data=_rows(cells, within, question, words),
             next_cursor=None,
-            meta=AnalyticsMeta(
-                since=period.since,
-                until=period.until,
-                group_by=[group.value for group in question.group_by],
-                bucket=question.bucket,
-                rounded=period != question.period,
-            ),
+            meta=AnalyticsMeta.of(within, question.group_by),
         )
+
+    async def _cells(
+        self, picked: Iterable[Any], within: Frame, group_by: Sequence[Group], words: Words
+    ) -> "dict[tuple[Any, ...], _Cells]":
+        """What is counted, by group and place in time."""
+        lines: dict[_Line, int] = {}
+        keys: dict[tuple[Any, ...], int] = {}
+        of_line: dict[int, int] = {}
+        of_key: dict[int, int] = {}
+        for row in picked:
+            line = _line(row, group_by, words)
+            of_line[row.id] = lines.setdefault(line, len(lines))
+            of_key[row.id] = keys.setdefault(line.key, len(keys))
+        slots = within.slots()
+        try:
+            sums, latencies = await asyncio.gather(
+                analytics.sums(self._engine, slots, of_line, _READ_MAX),
+                analytics.latencies(self._engine, slots, of_key),
+            )
+        except analytics.TooManyRows as error:
+            raise _too_much() from error
+        by_number, cells = list(lines), defaultdict[tuple[Any, ...], _Cells](_Cells)
+        for (number, place), added in sums.items():
+            cells[by_number[number].key].add(place, by_number[number], added)
+        key_of = list(keys)
+        for (number, place), histogram in latencies.items():
+            if key_of[number] in cells:  # else it came in between the two answers, and the next one has both
+                cells[key_of[number]].tallies[place].histogram += histogram
+        return cells
 
     async def report(self, period: Period, filters: Mapping[Group, Sequence[str]], *, account_id: int | None) -> Report:
         """Of the messages we sent: totals, countries, networks, and what goes wrong where, with what to do about it.
@@ -304,150 +250,70 @@ class Reporter:
         ]
 
 
-class _Counted:
-    """The counts of one group, while its rows come in."""
+def minutes_kept(now: datetime) -> Period:
+    return Period(partitions.minutes_from(now), partitions.minutes_until(now))
+
+
+def _too_much() -> InputInvalid:
+    return InputInvalid(
+        f"This has more than {ROWS_MAX:,} rows; group by less, ask for longer buckets or a shorter period.",
+        field="group_by",
+    )
+
+
+class _Cells:
+    """One group: its counts at each place in time, and which provider told of its error code how often."""
 
     def __init__(self) -> None:
-        self.messages = self.parts = self.units = 0
-        self.receipts_missing = self.converted = self.unconverted = 0
-        self.by_status: Counter[str] = Counter()
-        self.outbound: Counter[str] = Counter()
-        self.cost_nanos: Counter[str] = Counter()
-        self.histogram = 0
+        self.tallies: defaultdict[int, Tally] = defaultdict(Tally)
+        self.codes: Counter[tuple[str, str | None]] = Counter()
 
-    def add(self, row: Any) -> None:
-        messages = int(row.messages)
-        self.messages += messages
-        self.parts += int(row.parts)
-        self.units += int(row.units)
-        self.receipts_missing += int(row.receipts_missing)
-        self.converted += int(row.converted)
-        self.unconverted += int(row.unconverted)
-        self.by_status[row.status] += messages
-        if row.direction == Direction.OUTBOUND:
-            self.outbound[row.status] += messages
-        if row.cost_nanos:
-            self.cost_nanos[row.currency] += int(row.cost_nanos)
+    def add(self, place: int, line: _Line, sums: analytics.Sums) -> None:
+        self.tallies[place].add(line.direction, line.status, line.currency, sums)
+        if line.error_code:
+            self.codes[line.error_code, line.provider] += sums.messages
 
-    def told(self) -> dict[str, Any]:
-        final = sum(self.outbound[status] for status in FINAL)
-        delivered = sum(self.outbound[status] for status in _DELIVERED)
-        failed = sum(self.outbound[status] for status in _FAILED)
-        reported = self.converted + self.unconverted
-        return {
-            "messages": self.messages,
-            "parts": self.parts,
-            "units": self.units,
-            **{status.value: self.by_status[status] for status in Status},
-            "pending": self.outbound.total() - final,
-            "delivery_rate": round(delivered / final, 6) if final else None,
-            "failure_rate": round(failed / final, 6) if final else None,
-            "receipts_missing": self.receipts_missing,
-            "missing_rate": round(self.receipts_missing / final, 6) if final else None,
-            "converted": self.converted,
-            "unconverted": self.unconverted,
-            "conversion_rate": round(self.converted / reported, 6) if reported else None,
-            "latency_s": _quantiles(self.histogram),
-            "cost": [Money.of(nanos, currency) for currency, nanos in sorted(self.cost_nanos.items())],
-        }
+    @property
+    def has_messages(self) -> bool:
+        return any(tally.messages for tally in self.tallies.values())
 
 
-def _quantiles(histogram: int) -> Quantiles:
-    counts = latency.counts(histogram)
-    return Quantiles(**{name: _seconds(latency.quantile_ms(counts, q)) for name, q in QUANTILES.items()})
-
-
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else round(milliseconds / 1000, 4)
+def _line(row: Any, group_by: Sequence[Group], words: Words) -> _Line:
+    key = tuple(words.group(group, row) for group in group_by)
+    if Group.ERROR_CODE not in group_by:
+        return _Line(key, row.direction, row.status, row.currency)
+    return _Line(key, row.direction, row.status, row.currency, row.error_code, words.provider(row.account_id))
 
 
 def _rows(
-    sums: Iterable[Any],
-    latencies: Mapping[tuple[Any, ...], int],
-    question: Question,
-    width: int,
-    names: Mapping[int, AccountName],
+    cells: Mapping[tuple[Any, ...], _Cells], within: Frame, question: Question, words: Words
 ) -> list[AnalyticsRow]:
-    """Rows of the two answers, put together by what they were grouped by: the first columns and the bucket."""
-    groups: defaultdict[tuple[Any, ...], _Counted] = defaultdict(_Counted)
-    providers = {number: name.provider for number, name in names.items()}
-    of_provider = _place_of_provider(question.group_by)
-
-    def grouped(key: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Accounts of one provider count as one."""
-        if of_provider is None:
-            return key
-        return *key[:of_provider], providers.get(key[of_provider]), *key[of_provider + 1 :]
-
-    for row in sums:
-        groups[grouped((*row[:width], row.started_at))].add(row)
-    for key, histogram in latencies.items():
-        if grouped(key) in groups:  # else it came in between the two answers, and the next one has both
-            groups[grouped(key)].histogram += histogram
-    filled = ((key, counted) for key, counted in groups.items() if counted.messages)
-    ordered = sorted(filled, key=lambda group: (group[0][-1] or 0, -group[1].messages, group[0][:-1]))
-    return [AnalyticsRow(**_group(key, question, names), **counted.told()) for key, counted in ordered]
-
-
-def _place_of_provider(group_by: Sequence[Group]) -> int | None:
-    """Which column of a row is the account that stands for its provider."""
-    if Group.PROVIDER not in group_by:
-        return None
-    before = group_by[: group_by.index(Group.PROVIDER)]
-    return sum(len(_COLUMNS.get(group, (group.value,))) for group in before)
+    groups = {key: cell for key, cell in cells.items() if cell.has_messages}
+    if not question.group_by:
+        groups = groups or {(): _Cells()}
+    if len(groups) * len(within.starts) > ROWS_MAX:
+        raise _too_much()
+    ordered = sorted(groups.items(), key=lambda group: tuple(map(str, group[0])))
+    rows = []
+    for place, bucket_at in enumerate(within.starts):
+        at = within.places_before + place
+        by_size = sorted(ordered, key=lambda group: -group[1].tallies[at].messages)
+        for key, cell in by_size:
+            named = {group.value: shown(group, value) for group, value in zip(question.group_by, key, strict=True)}
+            if question.bucket is not Bucket.NONE:
+                named = {"bucket_at": bucket_at, **named}
+            if Group.ERROR_CODE in question.group_by:
+                named["error"] = words.meaning(*cell.codes.most_common(1)[0][0]) if cell.codes else None
+            before = cell.tallies[place] if question.compare is Compare.PREVIOUS else None
+            rows.append(_row(named, cell.tallies[at], before, question))
+    return rows
 
 
-def _group(key: Sequence[Any], question: Question, names: Mapping[int, AccountName]) -> dict[str, Any]:
-    """What the row is about, in the order that was asked for."""
-    values = iter(key)
-    named: dict[str, Any] = {}
-    for group in question.group_by:
-        if group is Group.NETWORK:
-            named["network"] = Network.of(next(values), next(values))
-        elif group is Group.ACCOUNT:
-            account = names.get(next(values))
-            named["account"] = account.name if account else None
-        else:
-            named[group.value] = next(values) or None
-    bucket_at = next(values)
-    return named if question.bucket is Bucket.NONE else {"bucket_at": bucket_at, **named}
-
-
-def _wanted(question: Question, names: Mapping[int, AccountName], account_id: int | None) -> dict[str, Sequence[Any]]:
-    wanted: dict[str, Sequence[Any]] = {}
-    accounts = account_ids(names, question.filters.get(Group.ACCOUNT, ()), account_id)
-    if providers := question.filters.get(Group.PROVIDER, ()):
-        for provider in providers:
-            if provider not in {name.provider for name in names.values()}:
-                raise InputInvalid(f"There is no account at {provider[:60]!r}.", field="provider")
-        of_providers = {number for number, name in names.items() if name.provider in providers}
-        accounts = [number for number in (names if accounts is None else accounts) if number in of_providers]
-    if accounts is not None:
-        wanted["account_id"] = accounts
-    for group, values in question.filters.items():
-        if group is Group.TAG and len(set(values)) > 1 and Group.TAG not in question.group_by:
-            raise InputInvalid("A message with two of these tags would count twice: group by tag as well.", field="tag")
-        if group not in (Group.ACCOUNT, Group.PROVIDER) and values:
-            wanted[group.value] = [_dimension(group, value) for value in values]
-    return wanted
-
-
-def _dimension(group: Group, value: str) -> Any:
-    """A value as counters keep it."""
-    if group is Group.NETWORK:
-        return network_codes(value)
-    if value == NONE and group is not Group.TAG:
-        return ""
-    if group in (Group.COUNTRY, Group.CURRENCY):
-        return value.upper()
-    return number(value) if group is Group.SENDER else value
-
-
-def network_codes(value: str) -> tuple[str, str | None]:
-    """`262-01` is a network, `262` all that have that MCC."""
-    if value == NONE:
-        return "", None
-    told = _NETWORK.fullmatch(value)
-    if told is None:
-        raise InputInvalid("Name a network by MCC and MNC, as in 262-01, or all of an MCC: 262.", field="network")
-    return told[1], told[2]
+def _row(named: Mapping[str, Any], now: Tally, before: Tally | None, question: Question) -> AnalyticsRow:
+    told = {**named, **now.told()}
+    if question.bars:
+        told["latency_bars"] = bars(now.histogram)
+    if before is not None:
+        previous = before.counts()
+        told |= {"previous": previous, "change": changes(Counts(**now.told()), previous)}
+    return AnalyticsRow(**told)

@@ -14,7 +14,7 @@ from landed.domain.receipts import SessionStatus
 from landed.providers.base import Provider
 from landed.services import cursors, session_shapes
 from landed.services.keeping.sessions import ROWS
-from landed.services.reading import NONE, account_ids, number
+from landed.services.reading import NONE, account_ids, network_codes, number
 from landed.store import session_queries
 from landed.store.reading import account_names
 from landed.store.session_queries import SessionCursor, SessionFilter
@@ -29,6 +29,7 @@ class SessionQuestion:
     channels: Sequence[str] = ()
     recipient: str | None = None
     countries: Sequence[str] = ()
+    networks: Sequence[str] = ()  #: see `network_codes`
     error_codes: Sequence[str] = ()
     since: datetime | None = None
     until: datetime | None = None
@@ -55,6 +56,7 @@ class SessionReader:
             channels=[None if value == NONE else value for value in question.channels],
             recipient=number(question.recipient),
             countries=[None if value == NONE else value.upper() for value in question.countries],
+            networks=[(mcc or None, mnc) for mcc, mnc in map(network_codes, question.networks)],
             error_codes=[None if value == NONE else value for value in question.error_codes],
             since=question.since,
             until=question.until,

@@ -4,14 +4,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, Table, and_, cast, func, null, or_, select, union_all
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    cast,
+    func,
+    or_,
+    select,
+    union_all,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.domain.counters import Resolution
+from landed.domain.counters import Resolution, minute_of
 from landed.domain.funnel import Counts
 from landed.domain.latency import unpack
-from landed.domain.periods import Piece
+from landed.domain.periods import Slot
 from landed.store import reading
+from landed.store.analytics import Slots, TooManyRows
 from landed.store.schema import session_counters_day, session_counters_hour
 
 _TABLES: Final = {Resolution.HOUR: session_counters_hour, Resolution.DAY: session_counters_day}
@@ -22,54 +37,69 @@ _SUMMED: Final = Counts._fields[:-1]
 class Selection:
     """Which counters to add up."""
 
-    pieces: Sequence[Piece]
-    bucket: Resolution | None  #: keep buckets of this length apart; no piece is coarser
+    slots: Slots
     columns: Sequence[str]  #: to group by
     wanted: Mapping[str, Sequence[Any]]  #: columns (or "network") and their values; "" is "not known"
 
 
-async def sums(engine: AsyncEngine, selection: Selection, limit: int) -> Sequence[Row[Any]]:
-    """Up to `limit` rows: the columns, `started_at` of the bucket, and the sums by the names of `Counts`."""
-    counted = union_all(*(_piece(piece, selection, _SUMMED) for piece in selection.pieces)).subquery()
-    grouped = [*(counted.c[name] for name in selection.columns), counted.c.bucket_at]
-    summed = [func.sum(counted.c[name]).label(name) for name in _SUMMED]
+async def sums(engine: AsyncEngine, selection: Selection, limit: int) -> dict[tuple[Any, ...], list[int]]:
+    """The sums by the names of `Counts`, by the columns and the place in time.
+
+    Raises:
+        TooManyRows: the database has more than `limit` of them, by resolution.
+    """
+    found: dict[tuple[Any, ...], list[int]] = {}
+    width = len(selection.columns) + 1
+    rows = await reading.rows(engine, union_all(*_summed(selection)).limit(limit + 1))
+    if len(rows) > limit:
+        raise TooManyRows
+    for row in rows:
+        key, values = tuple(row[:width]), row[width:]
+        before = found.get(key)
+        found[key] = (
+            list(values) if before is None else [one + other for one, other in zip(before, values, strict=True)]
+        )
     # An attempt is counted under its own channel: there may be attempts where no session began.
-    seen = or_(func.sum(counted.c.started) != 0, func.sum(counted.c.attempts) != 0)
-    return await reading.rows(engine, select(*grouped, *summed).group_by(*grouped).having(seen).limit(limit))
+    return {key: added for key, added in found.items() if any(added)}
 
 
 async def histograms(engine: AsyncEngine, selection: Selection) -> dict[tuple[Any, ...], int]:
-    """Time to verify, as domain/latency.py has it, by the columns and the start of the bucket.
+    """Time to verify, as domain/latency.py has it, by the columns and the place in time.
 
     They are added up here: PostgreSQL has no sum of histograms, and an integer's `+` is one.
     """
-    pieces = (_piece(piece, selection, ("histogram",), filled=True) for piece in selection.pieces)
-    added_up: dict[tuple[Any, ...], int] = {}
-    rows: Sequence[Sequence[Any]] = await reading.rows(engine, union_all(*pieces))
-    for *key, histogram in rows:
-        added_up[tuple(key)] = added_up.get(tuple(key), 0) + unpack(histogram)
-    return added_up
+    found: dict[tuple[Any, ...], int] = {}
+    rows: Sequence[Sequence[Any]] = await reading.rows(engine, union_all(*_histograms(selection)))
+    for *key, sign, histogram in rows:
+        found[tuple(key)] = found.get(tuple(key), 0) + sign * unpack(histogram)
+    return found
 
 
-def _piece(piece: Piece, selection: Selection, names: Sequence[str], *, filled: bool = False) -> Select[Any]:
-    table = _TABLES[piece.resolution]
-    grouped = [table.c[name] for name in selection.columns]
-    within = [table.c.bucket_at >= piece.since, table.c.bucket_at < piece.until, *_picked(table, selection)]
-    if filled:
-        within.append(table.c.histogram != b"")
-    return select(*grouped, _bucket_at(table, piece, selection), *(table.c[name] for name in names)).where(*within)
+def _summed(selection: Selection) -> Iterator[Select[Any]]:
+    for resolution, slots in selection.slots.items():
+        table, slot = _TABLES[resolution], _slots(slots)
+        grouped = [*(table.c[name] for name in selection.columns), slot.c.place]
+        added = (cast(func.sum(slot.c.sign * table.c[name]), BigInteger).label(name) for name in _SUMMED)
+        yield select(*grouped, *added).where(*_within(table, slot, slots, selection)).group_by(*grouped)
 
 
-def _bucket_at(table: Table, piece: Piece, selection: Selection) -> ColumnElement[Any]:
-    at = table.c.bucket_at
-    if selection.bucket is None:
-        return cast(null(), at.type).label("bucket_at")
-    return (at if selection.bucket is piece.resolution else func.date_trunc(selection.bucket.value, at, "UTC")).label(
-        "bucket_at"
-    )
+def _histograms(selection: Selection) -> Iterator[Select[Any]]:
+    for resolution, slots in selection.slots.items():
+        table, slot = _TABLES[resolution], _slots(slots)
+        columns = [*(table.c[name] for name in selection.columns), slot.c.place, slot.c.sign, table.c.histogram]
+        yield select(*columns).where(*_within(table, slot, slots, selection), table.c.histogram != b"")
 
 
-def _picked(table: Table, selection: Selection) -> Iterator[ColumnElement[bool]]:
+def _slots(slots: Sequence[Slot]) -> Any:
+    """The slots as a table of the statement."""
+    columns = zip(*((minute_of(slot.at), slot.place, slot.sign) for slot in slots), strict=True)
+    values = (bindparam(None, list(column), ARRAY(Integer)) for column in columns)
+    return func.unnest(*values).table_valued("minute", "place", "sign").render_derived()
+
+
+def _within(table: Table, slot: Any, slots: Sequence[Slot], selection: Selection) -> Iterator[ColumnElement[bool]]:
+    yield table.c.bucket_at == func.to_timestamp(60.0 * slot.c.minute)
+    yield table.c.bucket_at.between(min(each.at for each in slots), max(each.at for each in slots))
     for name, values in selection.wanted.items():
         if name == "network":
             yield or_(*(_network(table, *value) for value in values))

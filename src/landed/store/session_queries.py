@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, literal, or_, select, tuple_, union
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.store import reading
+from landed.store import networks, reading
 from landed.store.schema import accounts, sessions, verify_starts
 
 #: What lists show: all but the facts, which are most of a row.
@@ -33,6 +33,7 @@ class SessionFilter:
     channels: Sequence[str | None] = ()  #: of the first attempt
     recipient: str | None = None
     countries: Sequence[str | None] = ()
+    networks: Sequence[tuple[str | None, str | None]] = ()  #: see `networks.among`
     error_codes: Sequence[str | None] = ()
     since: datetime | None = None
     until: datetime | None = None
@@ -107,6 +108,8 @@ def _conditions(wanted: SessionFilter) -> Iterator[ColumnElement[bool]]:
         yield column.account_id.in_(wanted.account_ids)
     if wanted.statuses:
         yield column.status.in_(wanted.statuses)
+    if wanted.networks:
+        yield networks.among(sessions, wanted.networks)
     if wanted.channels:
         yield _among(column.channel, wanted.channels)
     if wanted.recipient is not None:

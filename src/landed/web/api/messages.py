@@ -13,41 +13,47 @@ from landed.web.api.fields import LIMIT, Accounts, Cursor, Id, Limit, Many, Sinc
 from landed.web.api.keys import Permitted
 
 
+def _question(
+    since: Since,
+    until: Until,
+    status: Annotated[list[Status], Many("canonical status")] = [],  # noqa: B006  FastAPI copies defaults
+    to: Annotated[Text | None, Query(description="the number it went to, written in any way")] = None,
+    from_: Annotated[Text | None, Query(alias="from", description="the number or name it came from")] = None,
+    account: Accounts = [],  # noqa: B006
+    country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
+    error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],  # noqa: B006
+    tag: Text | None = None,
+    channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],  # noqa: B006
+    direction: Direction | None = None,
+    q: Annotated[Text | None, Query(description="our id, the provider's, or the number it went to, whole")] = None,
+) -> MessageQuestion:
+    return MessageQuestion(
+        accounts=account,
+        statuses=status,
+        channels=channel,
+        direction=direction,
+        senders=[from_] if from_ else [],
+        recipient=to,
+        countries=country,
+        error_codes=error_code,
+        tags=[tag] if tag else [],
+        since=since,
+        until=until,
+        text=q,
+    )
+
+
+#: What lists and exports of messages are asked with.
+MessagesAsked = Annotated[MessageQuestion, Depends(_question)]
+
+
 def router(reader: Reader, readers: Permitted) -> APIRouter:
     routes = APIRouter(prefix="/v1/messages", tags=["messages"])
 
     @routes.get("", summary="List messages, newest submission first")
     async def list_messages(
-        key: Annotated[ApiKey, Depends(readers)],
-        since: Since,
-        until: Until,
-        status: Annotated[list[Status], Many("canonical status")] = [],  # noqa: B006  FastAPI copies defaults
-        to: Annotated[Text | None, Query(description="the number it went to, written in any way")] = None,
-        from_: Annotated[Text | None, Query(alias="from", description="the number or name it came from")] = None,
-        account: Accounts = [],  # noqa: B006
-        country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
-        error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],  # noqa: B006
-        tag: Text | None = None,
-        channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],  # noqa: B006
-        direction: Direction | None = None,
-        q: Annotated[Text | None, Query(description="our id, the provider's, or the number it went to, whole")] = None,
-        cursor: Cursor = None,
-        limit: Limit = LIMIT,
+        key: Annotated[ApiKey, Depends(readers)], question: MessagesAsked, cursor: Cursor = None, limit: Limit = LIMIT
     ) -> MessageList:
-        question = MessageQuestion(
-            accounts=account,
-            statuses=status,
-            channels=channel,
-            direction=direction,
-            sender=from_,
-            recipient=to,
-            countries=country,
-            error_codes=error_code,
-            tag=tag,
-            since=since,
-            until=until,
-            text=q,
-        )
         return await reader.messages(question, account_id=key.account_id, cursor=cursor, limit=limit)
 
     @routes.get("/{message_id}", summary="One message with parts, receipts and timeline")

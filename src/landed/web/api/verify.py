@@ -7,16 +7,21 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from landed.domain.accounts import ApiKey
-from landed.domain.errors import InputInvalid
+from landed.domain.buckets import Bucket
 from landed.domain.receipts import AttemptChannel, SessionStatus
-from landed.services.funnel import Bucket, Funnel, FunnelReporter, Group, Question
+from landed.services.analytics_export import funnel_file
+from landed.services.exporting import Format
+from landed.services.framing import Compare
+from landed.services.funnel import Funnel, FunnelReporter, Group, Question
 from landed.services.idempotency import Pool
 from landed.services.session_shapes import CodeChecked, SessionList, SessionWhole
 from landed.services.sessions import SessionQuestion, SessionReader
 from landed.services.verifying import SessionAsked, Verifier
 from landed.web import problems
-from landed.web.api.analytics import asked_period
+from landed.web.api import files
+from landed.web.api.analytics import CompareAsked, TimeZone, asked_groups, asked_period
 from landed.web.api.fields import LIMIT, Accounts, Cursor, Limit, Many, Since, Text, Until
+from landed.web.api.files import AskedFormat
 from landed.web.api.keys import Permitted
 from landed.web.api.once import IdempotencyKey, once
 
@@ -25,7 +30,7 @@ _GROUPS: Final = ", ".join(Group)
 Id = Annotated[Text, Path(description="our id, the provider's, or the one in the path of its callbacks")]
 GroupBy = Annotated[list[Text], Query(max_length=20, description=f"any of {_GROUPS}; repeated, or by commas")]
 Channel = AttemptChannel | Literal["none"]
-BucketAsked = Annotated[Bucket, Query(description="split the period")]
+BucketAsked = Annotated[Bucket, Query(description="split the period, by hours at least")]
 Sent = Literal[AttemptChannel.SMS, AttemptChannel.VOICE]
 #: What else answers of those that send may be.
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {status: problems.described(status) for status in (409, 429, 502)}
@@ -100,18 +105,27 @@ def router(reader: SessionReader, reporter: FunnelReporter, readers: Permitted) 
     async def show_session(key: Annotated[ApiKey, Depends(readers)], session_id: Id) -> SessionWhole:
         return await reader.session(session_id, account_id=key.account_id)
 
-    @routes.get("/analytics/verify", summary="The funnel of verify sessions", response_model_exclude_unset=True)
+    @routes.get(
+        "/analytics/verify",
+        summary="The funnel of verify sessions",
+        response_model=Funnel,
+        response_model_exclude_unset=True,
+        responses=files.RESPONSES,
+    )
     async def count_sessions(
         key: Annotated[ApiKey, Depends(readers)],
         since: Since,
         until: Until,
+        format_: AskedFormat,
         group_by: GroupBy = [],  # noqa: B006
         bucket: BucketAsked = Bucket.NONE,
+        time_zone: TimeZone = "UTC",
+        compare: CompareAsked = Compare.NONE,
         account: Accounts = [],  # noqa: B006
         channel: Annotated[list[Channel], Many("sms, voice, whatsapp, or `none`")] = [],  # noqa: B006
         country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
         network: Annotated[list[Text], Many("MCC-MNC, MCC, or `none`")] = [],  # noqa: B006
-    ) -> Funnel:
+    ) -> Funnel | Response:
         filters: dict[Group, list[str]] = {
             Group.ACCOUNT: account,
             Group.CHANNEL: [*channel],
@@ -120,11 +134,16 @@ def router(reader: SessionReader, reporter: FunnelReporter, readers: Permitted) 
         }
         question = Question(
             period=asked_period(since, until),
-            group_by=_groups(group_by),
+            group_by=asked_groups(group_by, Group),
             bucket=bucket,
             filters={group: values for group, values in filters.items() if values},
+            time_zone=time_zone,
+            compare=compare,
         )
-        return await reporter.funnel(question, account_id=key.account_id)
+        answer = await reporter.funnel(question, account_id=key.account_id)
+        return (
+            answer if format_ is Format.JSON else files.sent(funnel_file(answer, format_), format_, "analytics-verify")
+        )
 
     return routes
 
@@ -179,11 +198,3 @@ def changing_router(reader: SessionReader, verifier: Verifier, pool: Pool, sende
 def _caller(key: ApiKey) -> str:
     """Who is limited. Names of keys are given again, numbers are not."""
     return f"key {key.id}"
-
-
-def _groups(given: list[str]) -> list[Group]:
-    words = [word.strip() for text in given for word in text.split(",") if word.strip()]
-    for word in words:
-        if word not in Group.__members__.values():
-            raise InputInvalid(f"Cannot group by {word[:40]!r}; there are: {_GROUPS}.", field="group_by")
-    return [Group(word) for word in dict.fromkeys(words)]
