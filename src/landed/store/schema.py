@@ -118,6 +118,84 @@ api_keys = Table(
     _at("revoked_at", nullable=True),
 )
 
+# --- people, and what they and others did -------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False, comment="viewer, operator or admin"),
+    Column("password_hash", Text, comment="argon2id with its parameters; null: signs in by a link only"),
+    _at("created_at", default=True),
+    _at("disabled_at", nullable=True),
+    _at("signed_in_at", nullable=True),
+)
+
+web_sessions = Table(
+    "web_sessions",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of the cookie, which is random enough"),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", Text, comment="where it was signed in from; null: that could not be told"),
+    Column("browser", Text, nullable=False, comment="User-Agent, its beginning"),
+    _at("created_at"),
+    _at("seen_at"),
+    comment="who is signed in; what is over by time or by hand is deleted",
+)
+
+sign_in_links = Table(
+    "sign_in_links",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the link's token"),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), comment="null: makes the first administrator"),
+    _at("created_at"),
+    _at("expires_at"),
+    comment="links that work once; a used one is deleted",
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    Column("subject", Text, primary_key=True, comment="whom the delay is for: an address, a user, or a browser known"),
+    Column("failures", Integer, nullable=False),
+    _at("last_at"),
+    _at("free_at"),
+    Index("ix_sign_in_failures_last_at", "last_at"),
+    comment="wrong passwords of late, by which the next try is delayed",
+)
+
+shared_links = Table(
+    "shared_links",
+    metadata,
+    Column("id", Integer, Identity(), primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True, comment="SHA-256 of the link's token"),
+    Column("path", Text, nullable=False, comment="the page it shows"),
+    Column("query", Text, nullable=False, comment="and the filters it is bound to"),
+    Column("created_by", Text, nullable=False, comment="name of the user"),
+    _at("created_at"),
+    _at("expires_at"),
+    _at("revoked_at", nullable=True),
+    comment="pages that whoever has the link may read, numbers masked",
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("id", BigInteger, Identity(), nullable=False),
+    _at("at"),
+    Column("actor", Text, nullable=False, comment="user:NAME, key:NAME, cli:NAME of the system's user, or nobody"),
+    Column("action", Text, nullable=False, comment="user.signed_in, key.created, api.post, …"),
+    Column("target", Text, comment="what it was done to; no phone number, no text"),
+    Column("address", Text, comment="where from; null: this machine, or it could not be told"),
+    Column("times", Integer, nullable=False, comment="how often within the seconds before"),
+    PrimaryKeyConstraint("id", "at"),
+    Index("ix_audit_log_at_id", "at", "id"),
+    comment="who did what; rows are only added, and dropped with their partition after a year",
+    postgresql_partition_by="RANGE (at)",
+)
+
 # --- the journal --------------------------------------------------------------------------------------------
 
 callbacks = Table(
@@ -751,4 +829,116 @@ send_rates = Table(
     Column("turn", BigInteger, nullable=False, server_default="0"),
     PrimaryKeyConstraint("account_id", "sender"),
     comment="how fast may be sent, and how much of that is spent; who plans locks the account's row",
+)
+
+# --- alerts -------------------------------------------------------------------------------------------------
+
+oddity_counts = Table(
+    "oddity_counts",
+    metadata,
+    Column("kind", Text, nullable=False, comment="refused or unknown_status"),
+    _at("bucket_at"),
+    Column("account_id", Integer, nullable=False, comment="0: of nobody we know"),
+    Column("word", Text, nullable=False, comment="why it was refused, or the provider's word"),
+    Column("count", BigInteger, nullable=False),
+    PrimaryKeyConstraint("kind", "bucket_at", "account_id", "word"),
+    comment="by the minute, from all processes, for alerts; kept for some days",
+)
+
+alert_targets = Table(
+    "alert_targets",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False, comment="email, slack or webhook"),
+    Column("addresses", ARRAY(Text), nullable=False, server_default="{}", comment="of mail"),
+    Column("host", Text, comment="of a hook: all of its address that is shown"),
+    Column("sealed", LargeBinary, comment="JSON: address and secret of a hook, encrypted"),
+    Column("weekly_summary", Boolean, nullable=False, server_default="false"),
+    Column("enabled", Boolean, nullable=False, server_default="true"),
+    _at("created_at"),
+    _at("updated_at"),
+    comment="who is told of alerts",
+)
+
+alert_rules = Table(
+    "alert_rules",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("filters", JSONB, nullable=False, comment="lists of values by the names of API filters"),
+    Column("account_id", ForeignKey("accounts.id", ondelete="CASCADE"), comment="the only one it looks at; null: more"),
+    Column("threshold", Double, nullable=False),
+    Column("recovery", Double, nullable=False),
+    Column("floor", Integer, nullable=False),
+    Column("window_s", Integer, nullable=False),
+    Column("hold_s", Integer, nullable=False),
+    Column("recovery_hold_s", Integer, nullable=False),
+    Column("after_s", Integer),
+    Column("currency", Text),
+    Column("against_usual", Boolean, nullable=False, server_default="false"),
+    Column("severity", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False, server_default="true"),
+    Column("target_ids", ARRAY(UUID), comment="null: all targets there are"),
+    Column("repeat_after_s", Integer),
+    _at("muted_until", nullable=True),
+    Column("state", Text, nullable=False, server_default="ok"),
+    _at("since", nullable=True),
+    _at("good_since", nullable=True),
+    _at("quiet_since", nullable=True),
+    _at("observed_at", nullable=True),
+    Column("value", Double, comment="as last seen; null: nothing to tell it from"),
+    Column("observed_of", BigInteger, nullable=False, server_default="0", comment="how many it was told from"),
+    _at("created_at"),
+    _at("updated_at"),
+    comment="what to look at, and where the watch of it stands",
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("rule_id", ForeignKey("alert_rules.id", ondelete="SET NULL"), comment="null: the rule was deleted"),
+    Column("rule_name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("account_id", Integer, comment="the only one that it is about; null: more"),
+    Column("ended_by", Text, comment="null: it stands; recovered, quiet, disabled or deleted"),
+    _at("since"),
+    _at("fired_at"),
+    _at("ended_at", nullable=True),
+    Column("value", Double, nullable=False, comment="when it fired"),
+    Column("worst", Double, nullable=False),
+    Column("last", Double, comment="as last seen"),
+    Column("threshold", Double, nullable=False),
+    Column("content", JSONB, nullable=False, comment="what, where and why, as it was seen when it fired"),
+    _at("told_at", nullable=True),
+    _at("acknowledged_at", nullable=True),
+    Column("acknowledged_by", Text),
+    _at("muted_until", nullable=True),
+    Index("ix_alerts_fired_at_id", "fired_at", "id"),
+    Index("ix_alerts_standing", "rule_id", unique=True, postgresql_where=text("ended_by IS NULL")),
+    comment="a row for each incident",
+)
+
+alert_notifications = Table(
+    "alert_notifications",
+    metadata,
+    Column("id", UUID, primary_key=True),
+    Column("number", BigInteger, Identity(), nullable=False, comment="in the order in which they are to arrive"),
+    Column("alert_id", ForeignKey("alerts.id", ondelete="CASCADE"), comment="null: a summary"),
+    Column("target_id", ForeignKey("alert_targets.id", ondelete="CASCADE"), comment="null: mail to `addresses`"),
+    Column("addresses", ARRAY(Text), nullable=False, server_default="{}"),
+    Column("kind", Text, nullable=False, comment="fired, repeated, recovered or summary"),
+    Column("content", JSONB, nullable=False, comment="what is told, for every kind of target"),
+    Column("state", Text, nullable=False, server_default="waiting", comment="waiting, delivered or given_up"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("next_attempt_at"),
+    Column("problem", Text, comment="why the last attempt failed"),
+    _at("created_at"),
+    _at("settled_at", nullable=True),
+    Index("ix_alert_notifications_alert_id", "alert_id"),
+    Index("ix_alert_notifications_next_attempt_at", "next_attempt_at", postgresql_where=text("state = 'waiting'")),
+    comment="the outbox of alerts: written with the alert, delivered again and again until it arrives",
 )

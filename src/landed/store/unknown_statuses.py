@@ -6,6 +6,9 @@ from typing import Any, Final
 
 from psycopg import AsyncConnection
 
+from landed.store import oddities
+from landed.store.oddities import Oddity
+
 _ADD: Final = """
 INSERT INTO unknown_statuses AS u (account_id, provider_status, facts, last_callback_id, last_seen_at)
 SELECT * FROM unnest(%s::int[], %s::text[], %s::bigint[], %s::bigint[], %s::timestamptz[])
@@ -25,3 +28,4 @@ async def add(
     if seen:
         rows = [(*key, facts, seen_in.get(key), now) for key, facts in sorted(seen.items())]
         await connection.execute(_ADD, [list(column) for column in zip(*rows, strict=True)])
+        await oddities.add(connection, Oddity.UNKNOWN_STATUS, seen, now)
