@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fix bench docs lock clean
+.PHONY: help setup run test lint fix bench recount docs lock clean
 
 help: ## list these words
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -26,13 +26,24 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@$(PIP) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+# Plivo's SDK for Node, for the tests of the local carrier; without npm or a network they are skipped.
+$(VENV)/.node: tests/node/package.json tests/node/package-lock.json | $(VENV)/.dev
+	@mkdir -p $(VENV)/node && cp $^ $(VENV)/node
+	@if command -v npm >/dev/null && (cd $(VENV)/node && \
+	    npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --fetch-retries=1 --fetch-timeout=30000 >/dev/null); \
+	  then touch $@; else echo "Without Plivo's SDK for Node: its tests will be skipped"; fi
+
 setup: $(VENV)/.dev ## make the environment, nothing else
 
 run: $(VENV)/.run ## start Landed with simulated traffic on its own database, and say where to look
 	@$(BIN)/landed demo
 
-test: $(VENV)/.dev ## run all tests
+test: $(VENV)/.dev $(VENV)/.node ## run all tests
 	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+
+chaos: $(VENV)/.dev ## 10,000 messages through a carrier that misbehaves; SEED=7 MESSAGES=500 repeats or shortens it
+	@SEED=$${SEED:-$$(od -An -N2 -tu2 /dev/urandom | tr -d ' ')} MESSAGES=$${MESSAGES:-10000} \
+	  $(BIN)/python -m pytest -s tests/end_to_end/test_chaos.py $(ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	@$(BIN)/ruff check .
@@ -45,6 +56,9 @@ fix: $(VENV)/.dev ## mend what the style checks can mend by themselves
 
 bench: $(VENV)/.dev ## measure the budgets of docs/benchmarks.md on this machine
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+recount: $(VENV)/.dev ## count every figure of analytics anew from a million messages (20 minutes)
+	@$(BIN)/python -m benchmarks.recount $(ARGS)
 
 docs: $(VENV)/.dev ## write the generated parts of docs/ (settings, commands, error codes)
 	@$(BIN)/python -m landed.docs

@@ -9,12 +9,17 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from landed.store import embedded, migrate
 
 #: Packages of their own with their own tests: test_third_party_provider.py installs and runs them.
 collect_ignore = ["packages"]
+
+# Speed is checked in benchmarks, never by how long an example took on a busy machine.
+settings.register_profile("landed", deadline=None)
+settings.load_profile("landed")
 
 _numbers = count(1)
 

@@ -15,6 +15,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 import structlog
 from psycopg_pool import AsyncConnectionPool
@@ -26,20 +28,30 @@ from landed.journal.postgres import PostgresJournal
 from landed.processes import calm_collector
 from landed.providers import registry
 from landed.providers.base import Provider
-from landed.settings import Settings, secret_key
+from landed.settings import Settings, describe, secret_key
 from landed.store import accounts, connect, listening
 from landed.store.sealing import Sealer
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
     from landed.services.calling import Clients
+    from landed.services.mailing import Mailer
+    from landed.services.receiving import Committer, Directory
     from landed.services.registering import Registrar
+    from landed.services.replaying import Admit
+    from landed.services.summaries import Summaries
     from landed.services.verifying import Verifier
+    from landed.web.callbacks import Keeper
+    from landed.web.dashboard.settings.more import ShownSetting
 
 _log = structlog.get_logger()
 _WEB_CONNECTIONS_MAX: Final = 8
 _WORKER_CONNECTIONS_MAX: Final = 6
 _SENDING_CONNECTIONS_MAX: Final = 6
 _CANCEL_AGAIN_S: Final = 5.0
+#: As the time of now: every token and path is live then, also those that have expired since.
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 #: Of the data directory: what was downloaded.
 MEDIA: Final = "media"
 
@@ -58,17 +70,32 @@ async def run_web(
     """
     from landed.providers.http import open_client
     from landed.services import checking
+    from landed.services.alert_rules import Rules
+    from landed.services.alert_sending import Sender
+    from landed.services.alert_targets import Targets
+    from landed.services.alerts import Alerts
+    from landed.services.arrivals import AcceptedCounter
+    from landed.services.auditing import Auditor
     from landed.services.callers import HostKeeper
     from landed.services.calling import Clients
     from landed.services.converting import Converter
+    from landed.services.diagnosing import Diagnoser
+    from landed.services.inspecting import Inspector
     from landed.services.opt_outs import OptOutChanger
+    from landed.services.passwords import Passwords
     from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals
+    from landed.services.replaying import Replayer
     from landed.services.sending import Sending
+    from landed.services.signing_in import SigningIn
+    from landed.services.streaming import CallbackStream
     from landed.services.watching import Watcher
-    from landed.store import api_keys, reading, refusals
+    from landed.store import api_keys, oddities, reading, refusals
     from landed.store.media_files import MediaFiles
+    from landed.web.api.alerts import Alerting
     from landed.web.api.application import create_api
     from landed.web.callbacks import Receiver
+    from landed.web.dashboard.application import create_dashboard
+    from landed.web.entrance import Entrance
     from landed.web.metrics import Metrics
     from landed.web.protocol import make_server
 
@@ -87,7 +114,9 @@ async def run_web(
     committer = Committer(
         journal, waiting_max=settings.waiting_callbacks_max, waiting_bytes_max=settings.waiting_bytes_max
     )
-    refused = Refusals(partial(refusals.keep, pool))
+    refused = Refusals(
+        partial(refusals.keep, pool), lambda counts: oddities.add_refused(pool, counts, datetime.now(UTC))
+    )
     watcher = Watcher(make_journal(settings, database_url), pool)
     http = open_client()
     clients = Clients(live_accounts, providers, http, settings.provider_urls)
@@ -104,6 +133,76 @@ async def run_web(
             "outbox_oldest_due_s": round(condition.outbox.oldest_due_s, 3),
         }
 
+    auditor = Auditor(pool)
+    diagnoser = Diagnoser(
+        known=partial(accounts.every, pool, sealer, _EVER),
+        providers=providers,
+        public_url=settings.public_url,
+        inspector=Inspector(engine, providers),
+    )
+    replayer = Replayer(
+        pool=pool,
+        journal=make_journal(settings, database_url),
+        providers=providers,
+        admit=make_admit(settings, directory, keeper, committer),
+    )
+    callback_stream = CallbackStream(engine, providers, lanes=settings.lanes)
+    alerting = Alerting(
+        Alerts(pool=pool, public_url=settings.public_url),
+        Rules(pool=pool, public_url=settings.public_url),
+        Targets(pool=pool, sealer=sealer, sender=Sender(sealer=sealer, http=http, mailer=make_mailer(settings))),
+        settings.public_url,
+    )
+    api = create_api(
+        engine=engine,
+        providers=providers,
+        authenticate=partial(api_keys.find, pool),
+        accounts=lambda: accounts.every(pool, sealer, datetime.now(UTC)),
+        public_url=settings.public_url,
+        health=health,
+        metrics=lambda: metrics.text(),
+        opt_outs=OptOutChanger(pool),
+        media_files=MediaFiles(settings.data_dir / MEDIA),
+        verifier=make_verifier(settings, pool, clients),
+        registrar=make_registrar(settings, pool, clients),
+        sending=Sending(pool, clients, region=settings.default_region),
+        pool=pool,
+        converter=Converter(pool),
+        alerting=alerting,
+        callback_stream=callback_stream,
+        stopping=stopping,
+        auditor=auditor,
+        trusted_proxies=settings.trusted_proxies,
+        check_account=partial(
+            checking.check,
+            providers=providers,
+            public_url=settings.public_url,
+            http=http,
+            base_urls=settings.provider_urls,
+        ),
+        diagnoser=diagnoser,
+        replayer=replayer,
+    )
+    dashboard = create_dashboard(
+        engine=engine,
+        providers=providers,
+        signing_in=SigningIn(pool, sealer, Passwords()),
+        auditor=auditor,
+        pool=pool,
+        sealer=sealer,
+        accounts=lambda: accounts.every(pool, sealer, datetime.now(UTC)),
+        condition=watcher.condition,
+        settings=partial(_shown_settings, settings),
+        retention_days=settings.retention_days,
+        callback_stream=callback_stream,
+        replayer=replayer,
+        diagnoser=diagnoser,
+        stopping=stopping,
+        alerting=alerting,
+        media_files=MediaFiles(settings.data_dir / MEDIA),
+        public_url=settings.public_url,
+        trusted_proxies=settings.trusted_proxies,
+    )
     receiver = Receiver(
         directory=directory,
         keeper=keeper,
@@ -112,29 +211,7 @@ async def run_web(
         public_url=settings.public_url,
         body_bytes_max=settings.body_bytes_max,
         trusted_proxies=settings.trusted_proxies,
-        fallback=create_api(
-            engine=engine,
-            providers=providers,
-            authenticate=partial(api_keys.find, pool),
-            accounts=lambda: accounts.every(pool, sealer, datetime.now(UTC)),
-            public_url=settings.public_url,
-            health=health,
-            metrics=lambda: metrics.text(),
-            opt_outs=OptOutChanger(pool),
-            media_files=MediaFiles(settings.data_dir / MEDIA),
-            verifier=make_verifier(settings, pool, clients),
-            registrar=make_registrar(settings, pool, clients),
-            sending=Sending(pool, clients, region=settings.default_region),
-            pool=pool,
-            converter=Converter(pool),
-            check_account=partial(
-                checking.check,
-                providers=providers,
-                public_url=settings.public_url,
-                http=http,
-                base_urls=settings.provider_urls,
-            ),
-        ),
+        fallback=Entrance(api=api, dashboard=dashboard, public_url=settings.public_url),
     )
     metrics = Metrics(
         receiver=receiver,
@@ -143,6 +220,7 @@ async def run_web(
         condition=watcher.condition,
         account_name=directory.name_of,
         shared=shared,
+        data_dir=settings.data_dir,
     )
     server = make_server(receiver, host=settings.host, port=settings.port)
 
@@ -153,7 +231,9 @@ async def run_web(
                 accounts=keeper.run,
                 hosts=hosts.run,
                 refusals=refused.run,
+                arrivals=AcceptedCounter(lambda: receiver.stored, pool).run,
                 metrics=metrics.run,
+                auditing=auditor.run,
                 exit=partial(_exit_with, stopping, lambda: setattr(server, "should_exit", True)),
             ) as died:
                 await _until(server.serve(sockets=sockets), died)
@@ -161,6 +241,55 @@ async def run_web(
             await http.aclose()
             await engine.dispose()
             await journal.close()
+
+
+def make_admit(settings: Settings, directory: "Directory", keeper: "Keeper", committer: "Committer") -> "Admit":
+    """The door, for refused callbacks that are to prove themselves anew: if they fail, they are not kept again."""
+    from landed.web.callbacks import Receiver
+    from landed.web.readmitting import Forgetful, admitting, nowhere
+
+    return admitting(
+        Receiver(
+            directory=directory,
+            keeper=keeper,
+            committer=committer,
+            refusals=Forgetful(),
+            public_url=settings.public_url,
+            body_bytes_max=settings.body_bytes_max,
+            fallback=nowhere,
+        )
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened_admit(
+    settings: Settings, database_url: str, load: Callable[[], Awaitable[list[Account]]]
+) -> "AsyncIterator[Admit]":
+    """The same door for a command, with a journal of its own."""
+    from landed.services.callers import HostKeeper
+    from landed.services.receiving import Committer, Directory, DirectoryKeeper
+
+    directory = Directory(registry.load())
+    keeper = DirectoryKeeper(directory, load, database_url)
+    await keeper.load()
+    await HostKeeper(lambda: directory.host_names, directory.host_names_changed, directory.resolve).refresh()
+    journal = make_journal(settings, database_url)
+    committer = Committer(
+        journal, waiting_max=settings.waiting_callbacks_max, waiting_bytes_max=settings.waiting_bytes_max
+    )
+    await journal.open()
+    committer.available = True
+    try:
+        async with _running(committer=committer.run):
+            yield make_admit(settings, directory, keeper, committer)
+    finally:
+        await journal.close()
+
+
+def _shown_settings(settings: Settings) -> "list[ShownSetting]":
+    from landed.web.dashboard.settings.more import ShownSetting
+
+    return [ShownSetting(each.variable, each.value, each.source, each.meaning) for each in describe(settings)]
 
 
 async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio.Event) -> None:
@@ -187,7 +316,12 @@ async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio
     calm_collector()
     # Apart from the tracker's: what was sent must not wait for connections that it holds.
     sending_pool = connect.pool(database_url, connections_max=_SENDING_CONNECTIONS_MAX)
-    async with _opened(pool), _opened(sending_pool), _calling(settings, pool, providers) as clients:
+    async with (
+        _opened(pool),
+        _opened(sending_pool),
+        _calling(settings, pool, providers) as clients,
+        _alerting(settings, database_url, pool, providers) as alerting,
+    ):
         reconciler = Reconciler(
             pool=pool,
             clients=clients,
@@ -216,6 +350,7 @@ async def run_worker(settings: Settings, database_url: str, *, stopping: asyncio
                 **({"sessions": SessionConverter(pool=pool).run} if settings.report_conversions else {}),
                 verifying=make_verifier(settings, pool, clients).run,
                 **_downloading(settings, pool, providers),
+                **alerting,
             ) as died:
                 await _until(_ended(stopping), died)
         finally:
@@ -305,6 +440,70 @@ def _downloading(
         login_of=login_of,
     )
     return {"media": downloader.run}
+
+
+def make_mailer(settings: Settings) -> "Mailer | None":
+    """What hands mail over; None where no mail server is set."""
+    if settings.smtp_url is None:
+        return None
+    from landed.domain.mail import MailServer
+    from landed.services.mailing import Mailer
+
+    sender = settings.mail_from or f"landed@{urlsplit(settings.public_url).hostname}"
+    return Mailer(MailServer.of(settings.smtp_url.get_secret_value()), sender)
+
+
+def make_summaries(
+    settings: Settings, pool: accounts.Pool, engine: "AsyncEngine", providers: Mapping[str, Provider]
+) -> "Summaries":
+    """What tells of the week."""
+    from landed.services.summaries import Summaries
+
+    return Summaries(
+        pool=pool,
+        engine=engine,
+        providers=providers,
+        public_url=settings.public_url,
+        zone=ZoneInfo(settings.weekly_summary_zone),
+        recipients=settings.weekly_summary,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _alerting(
+    settings: Settings,
+    database_url: str,
+    pool: accounts.Pool,
+    providers: Mapping[str, Provider],
+) -> AsyncIterator[dict[str, Callable[[], Awaitable[Any]]]]:
+    """What looks at the rules of alerts, tells of them, and sums the week up."""
+    from landed.providers.http import open_client
+    from landed.services import watching
+    from landed.services.alert_sending import Sender
+    from landed.services.alerting import Watch
+    from landed.services.notifying import Notifier
+    from landed.store import reading
+
+    engine = reading.engine(database_url)
+    journal = make_journal(settings, database_url)  # apart from the tracker's, which it need not wait for
+    watch = Watch(
+        pool=pool,
+        engine=engine,
+        lag=partial(watching.lag, journal, pool),
+        providers=providers,
+        public_url=settings.public_url,
+    )
+    try:
+        async with open_client() as http:
+            sender = Sender(sealer=Sealer(secret_key(settings)), http=http, mailer=make_mailer(settings))
+            yield {
+                "alerts": watch.run,
+                "notifications": Notifier(pool=pool, sender=sender).run,
+                "summaries": make_summaries(settings, pool, engine, providers).run,
+            }
+    finally:
+        await engine.dispose()
+        await journal.close()
 
 
 class _KnownAccounts:

@@ -34,8 +34,9 @@ environment goes first, and an empty value counts as unset. Settings are read on
 `landed settings` prints all of them with their values and where those come from, and names `LANDED_…` variables that
 nothing reads: typing errors, most likely. Secrets are shown as stars.
 
-Two variables are no settings: `LANDED_AUTH_TOKEN` and `LANDED_MAIN_TOKEN` hold the tokens for `landed accounts add` and
-`landed accounts add-token` where no token file is named.
+Three variables are no settings: `LANDED_AUTH_TOKEN` and `LANDED_MAIN_TOKEN` hold the tokens for `landed accounts add`,
+`landed accounts add-token` and `landed trigger` where no token file is named, and `LANDED_API_KEY` the key for
+`landed listen --server`.
 """
 _COMMANDS: Final = """
 # Commands

@@ -14,6 +14,7 @@ from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
@@ -25,14 +26,14 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from landed.domain import limits
-from landed.domain.errors import SettingInvalid
+from landed.domain import limits, mail
+from landed.domain.errors import InputInvalid, SettingInvalid
 from landed.domain.limits import Limit
 
 PREFIX: Final = "LANDED_"
 SECRET_KEY_FILE: Final = "secret-key"  # noqa: S105  a file's name
 #: Variables that single commands read, and which are no settings.
-COMMAND_VARIABLES: Final = frozenset({"LANDED_AUTH_TOKEN", "LANDED_MAIN_TOKEN"})
+COMMAND_VARIABLES: Final = frozenset({"LANDED_API_KEY", "LANDED_AUTH_TOKEN", "LANDED_MAIN_TOKEN"})
 STARS: Final = "********"
 _SECRET_KEY_BYTES: Final = 32  # random enough that no key derivation needs to be slow
 _NOT_IN_A_URL: Final = re.compile(r"[^\x21-\x7e]|[\"<>\\^`{|}]")
@@ -126,6 +127,30 @@ def _region(code: Any) -> Any:
     if isinstance(code, str) and not re.fullmatch(r"[A-Za-z]{2}", code):
         raise ValueError
     return code.upper() if isinstance(code, str) else code
+
+
+def _smtp_url(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        mail.MailServer.of(url.get_secret_value())
+    return url
+
+
+def _mail_addresses(text: Any) -> Any:
+    try:
+        return [mail.address(part) for part in _listed(text)]
+    except InputInvalid as error:
+        raise ValueError from error
+
+
+def _mail_address(text: Any) -> Any:
+    return _mail_addresses(text)[0] if text else None
+
+
+def _zone(name: str) -> str:
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, OSError) as error:
+        raise ValueError from error
 
 
 def _lower(text: Any) -> Any:
@@ -280,6 +305,26 @@ class Settings(BaseSettings):
     )
     send_rate_per_sender: float = _rate(
         "messages per second from one number or name, where `landed accounts rate` says nothing else", default=5.0
+    )
+    smtp_url: Annotated[SecretStr | None, AfterValidator(_smtp_url)] = _setting(
+        "where mail of alerts is handed over; smtp:// turns to TLS where the server offers it, smtps:// begins with it",
+        give="a URL such as smtp://user:password@mail.example.com:587",
+        default=None,
+    )
+    mail_from: Annotated[str | None, BeforeValidator(_mail_address)] = _setting(
+        "whom mail of alerts is from; unset: landed@ and the host of LANDED_PUBLIC_URL",
+        give="a mail address such as landed@example.com",
+        default=None,
+    )
+    weekly_summary: Annotated[tuple[str, ...], BeforeValidator(_mail_addresses)] = _setting(
+        "who gets the weekly summary by mail, besides the alert targets that ask for it",
+        give="mail addresses by commas, such as ana@example.com,ben@example.com",
+        default=(),
+    )
+    weekly_summary_zone: Annotated[str, AfterValidator(_zone)] = _setting(
+        "time zone of the weekly summary: weeks begin there on Monday, and it is told of at 8 o'clock",
+        give="a name such as Europe/Berlin",
+        default="UTC",
     )
     retention_days: int = _whole("days that raw callbacks and events are kept", default=90, least=1, most=3650)
     log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(_lower)] = _setting(

@@ -21,7 +21,8 @@ from landed.domain.periods import Period
 from landed.domain.receipts import AttemptReport, Channel, Direction, Receipt, SessionReceipt, SessionStatus, Source
 from landed.domain.statuses import Status
 from landed.services.converting import ATTEMPTS_MAX, Converter, SessionConverter, Teller
-from landed.services.reporting import Group, Question, Reporter
+from landed.services.questions import Group, Question
+from landed.services.reporting import Reporter
 from landed.store import reading
 from landed.web.api.application import create_api
 from tests.asking import NOW, PROVIDERS, Desk, opened_desk

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -156,3 +157,33 @@ def test_the_report_says_how_it_goes_and_what_to_do() -> None:
 
 def test_a_report_of_nothing_says_so() -> None:
     assert "No messages" in landed("report").stdout
+
+
+def test_a_report_by_groups_and_buckets_is_rows_for_people_programs_and_files() -> None:
+    replayed()
+    asked = ("report", "--since", "2h", "--group-by", "country,error_code", "--compare")
+    head, delivered, failed = landed(*asked).stdout.splitlines()
+    assert head.split()[:3] == ["country", "error_code", "messages"]
+    assert delivered.split()[:3] == ["US", "-", "8"]
+    assert failed.split()[:3] == ["US", "30", "1"]
+    told = json.loads(landed(*asked, "--json").stdout)
+    assert [(row["messages"], row["change"]["messages"]["absolute"]) for row in told["data"]] == [(8, 8.0), (1, 1.0)]
+    lines = landed(*asked, "--format", "csv").stdout.splitlines()
+    assert [line.split(",")[:2] for line in lines] == [["country", "error_code"], ["US", ""], ["US", "30"]]
+    with pytest.raises(InputInvalid, match="planet"):
+        landed("report", "--group-by", "planet")
+
+
+def test_messages_are_exported_to_a_file_that_is_whole_or_not_there(tmp_path: Path) -> None:
+    replayed()
+    failed = landed("messages", "export", "--status", "failed").stdout.splitlines()
+    assert len(failed) == 2
+    path = tmp_path / "messages.parquet"
+    written = landed("messages", "export", "--format", "parquet", "--output", str(path))
+    assert (written.stdout, str(path) in written.stderr) == ("", True)
+    assert pq.read_table(path).num_rows == 9
+    with pytest.raises(InputInvalid, match="nobody"):
+        landed("messages", "export", "--account", "nobody", "--output", str(tmp_path / "none.csv"))
+    with pytest.raises(InputInvalid, match="cannot be written"):
+        landed("messages", "export", "--output", str(tmp_path / "no" / "folder.csv"))
+    assert [each.name for each in tmp_path.glob("*.*") if each.suffix in (".csv", ".part", ".parquet")] == [path.name]

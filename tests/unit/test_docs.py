@@ -129,7 +129,8 @@ def test_every_command_has_its_section(command: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("code", _codes())
 def test_every_error_code_is_explained(code: str) -> None:
-    assert re.search(rf"^\|.*`{code}` \|", PAGES["reading.md"] + PAGES["receiving.md"], re.MULTILINE)
+    told = PAGES["reading.md"] + PAGES["receiving.md"] + PAGES["dashboard.md"]
+    assert re.search(rf"^\|.*`{code}` \|", told, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", _metric_names())

@@ -31,7 +31,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "cli": {
         "domain", "providers", "store", "journal", "services", "simulator", "app", "settings", "logs", "processes",
     },
-    "testing": {"domain", "providers", "store"},  # runs providers and the stores' codecs; nobody imports it
+    "testing": {"domain", "providers", "store", "simulator"},  # for tests of others; nobody imports it
     "docs": {"domain", "providers", "services", "settings", "cli"},
     "__main__": {"cli"},
     "__init__": set(),

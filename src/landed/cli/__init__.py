@@ -12,6 +12,8 @@ import typer
 
 import landed
 from landed.cli.accounts import app as accounts_app
+from landed.cli.alerts import app as alerts_app
+from landed.cli.audit import audit
 from landed.cli.broadcasts import app as broadcasts_app
 from landed.cli.callbacks import app as callbacks_app
 from landed.cli.db import app as db_app
@@ -19,13 +21,19 @@ from landed.cli.demo import demo
 from landed.cli.importing import app as import_app
 from landed.cli.inbound import app as inbound_app
 from landed.cli.keys import app as keys_app
+from landed.cli.listen import EPILOG as LISTEN_EPILOG
+from landed.cli.listen import listen
 from landed.cli.messages import app as messages_app
 from landed.cli.opening import ALL_VARIABLES, VARIABLES
 from landed.cli.opt_outs import app as opt_outs_app
 from landed.cli.report import report
 from landed.cli.serve import serve, web, worker
 from landed.cli.settings import show as show_settings
+from landed.cli.simulate import simulate
 from landed.cli.tendlc import app as tendlc_app
+from landed.cli.trigger import EPILOG as TRIGGER_EPILOG
+from landed.cli.trigger import trigger
+from landed.cli.users import app as users_app
 from landed.cli.verify import app as verify_app
 from landed.domain.errors import InputInvalid, LandedError, SettingInvalid
 
@@ -45,15 +53,21 @@ app.add_typer(broadcasts_app, name="broadcasts")
 app.add_typer(verify_app, name="verify")
 app.add_typer(tendlc_app, name="10dlc")
 app.add_typer(callbacks_app, name="callbacks")
+app.add_typer(alerts_app, name="alerts")
 app.add_typer(import_app, name="import")
 app.add_typer(accounts_app, name="accounts")
 app.add_typer(keys_app, name="keys")
+app.add_typer(users_app, name="users")
 app.add_typer(db_app, name="db")
 for name, command, short_help, variables in (
     ("report", report, "How messages are doing, and where it goes wrong.", VARIABLES),
+    ("audit", audit, "Who did what: people, API keys and commands.", VARIABLES),
     ("demo", demo, "Run everything with simulated traffic, to see what it does.", ALL_VARIABLES),
+    ("simulate", simulate, "Stand in for the providers, to develop and test without them.", None),
     ("serve", serve, "Run everything on this machine.", ALL_VARIABLES),
     ("web", web, "Take callbacks and serve the API.", ALL_VARIABLES),
+    ("listen", listen, "Forward callbacks that arrive to your own program.", LISTEN_EPILOG),
+    ("trigger", trigger, "Send any callback, signed, to your own program.", TRIGGER_EPILOG),
     ("worker", worker, "Track callbacks.", ALL_VARIABLES),
     ("settings", show_settings, "Print every setting with its value, its source and its meaning.", ALL_VARIABLES),
 ):

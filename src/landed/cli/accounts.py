@@ -1,11 +1,9 @@
 """`landed accounts`: our credentials at providers, and the URLs that providers call."""
 
 import os
-import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from inspect import Parameter, Signature
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -13,6 +11,7 @@ import typer
 from landed.cli.durations import Duration, duration
 from landed.cli.opening import VARIABLES, OpenedStore, opened_store, reads, run
 from landed.cli.speaking import AsJson, moment, print_json, print_line, print_table, say
+from landed.cli.token_files import read_token
 from landed.domain.accounts import Account, TokenRole
 from landed.domain.errors import InputInvalid
 from landed.providers import registry
@@ -487,20 +486,11 @@ def _tokens(files: Mapping[TokenRole, str | None], *, from_variables: bool) -> M
     given = {role: file for role, file in files.items() if file is not None}
     if list(given.values()).count("-") > 1:
         raise InputInvalid("Only one of the tokens can come from standard input.", field="main_token_file")
-    tokens = {role: _token(file) for role, file in given.items()}
+    tokens = {role: read_token(file) for role, file in given.items()}
     if from_variables and given.keys() <= {TokenRole.BASIC}:
         found = {role: os.environ.get(_TOKEN_VARIABLES[role], "").strip() for role in files if role in _TOKEN_VARIABLES}
         tokens |= {role: token for role, token in found.items() if token}
     return tokens
-
-
-def _token(file: str) -> str:
-    try:
-        return (sys.stdin.read() if file == "-" else Path(file).read_text()).strip()
-    except OSError as error:
-        raise InputInvalid(f"The token file {file!r} cannot be read: {error.strerror}.", field="auth_token") from error
-    except UnicodeDecodeError as error:
-        raise InputInvalid(f"The token file {file!r} is not text.", field="auth_token") from error
 
 
 def _described(settings: "Settings", account: Account) -> dict[str, Any]:

@@ -1,4 +1,8 @@
-"""`landed demo`: all of it on one machine, with simulated traffic and its progress in the terminal."""
+"""`landed demo`: all of it on one machine: a company that sends, a carrier that calls back, and Landed between them.
+
+Messages, codes and registrations go through Landed's own API and outbox to the local carrier (simulator/), which calls
+back; some days of history are put in behind.
+"""
 
 import asyncio
 import contextlib
@@ -6,68 +10,122 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Coroutine, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from landed.cli.durations import Duration, duration
 from landed.cli.opening import bring_up_to_date, opened_database
 from landed.cli.serve import listening, parts
 from landed.cli.speaking import say
 from landed.domain.errors import InputInvalid, LandedError, SettingInvalid
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
+    from landed.cli.demo_picture import Picture
+    from landed.domain.accounts import Account
+    from landed.journal.base import Accepted
     from landed.settings import Settings
+    from landed.simulator.carrier.scenario import Scenario
+    from landed.simulator.items import Item
     from landed.simulator.ledger import Ledger
-    from landed.simulator.sender import Sender
+    from landed.simulator.simulation import Simulation
     from landed.store.accounts import Pool
 
-#: The account simulated traffic comes for. The demo does not run beside any other account.
+#: The accounts simulated traffic comes for. The demo does not run beside any other account.
 ACCOUNT: Final = "demo"
+ROUTEE_ACCOUNT: Final = "demo-routee"
+_PLIVO_ID: Final = "MADEMODEMODEMODEMO00"
+_MAIN_ID: Final = "MADEMODEMODEMODEMO01"
+_ROUTEE_ID: Final = "demo-application"
 _READY_S_MAX: Final = 60.0
-#: What is under way at the end may take this long; a callback that is answered but not noted would look like a fault.
-_ANSWERS_S_MAX: Final = 10.0
-_REFRESH_S: Final = 0.5
-_LINE_EVERY_S: Final = 10.0
+#: Nobody pays.
+_BALANCE: Final = "1000000"
+_REQUESTS_MAX: Final = 20_000  #: in five seconds
+HISTORY_DAYS_MAX: Final = 14  #: the ledger of nonces reaches back so far
+_HISTORY_MESSAGES: Final = 3_000  #: a day
+_AT_ONCE: Final = 1_000
+#: What the demo needs otherwise than a service that sends through real providers; who sets it has it so.
+_SETTINGS: Final = {
+    "LANDED_LOG_LEVEL": "error",  # its parts are quiet, so that the picture stays whole
+    "LANDED_SEND_RATE_PER_ACCOUNT": "2000",
+    "LANDED_SEND_RATE_PER_SENDER": "2000",
+    "LANDED_VERIFY_RECIPIENT_LIMITS": "off",
+    "LANDED_VERIFY_COUNTRY_LIMITS": "off",
+    "LANDED_VERIFY_CALLER_LIMITS": "off",
+    "LANDED_VERIFY_SHARE_PERCENT_MIN": "0",
+}
 
-_MESSAGES: Final = ("queued", "sent", "failed", "undelivered", "delivered", "read", "received")
-_SESSIONS: Final = ("in_progress", "expired", "verified")
-_REGISTRATIONS: Final = (
-    *("brand pending", "brand rejected", "brand registered"),
-    *("campaign pending", "campaign rejected", "campaign registered"),
-    *("number pending", "number failed", "number linked", "number unlinked"),
-)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wanted:
+    rate: float
+    seconds: float | None
+    seed: int
+    scenario: "Scenario"
+    history: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """`account` at Plivo and the one at Routee; keys of the API, for whoever watches and for the company."""
+
+    account: "Account"
+    routee: "Account"
+    key: str
+    company_key: str
+
+
+def _history(text: str | Duration) -> Duration:
+    days = Duration() if text == "0" else duration(text)
+    if days > timedelta(days=HISTORY_DAYS_MAX):
+        raise typer.BadParameter(f"{text} is too long; give up to {HISTORY_DAYS_MAX}d.")
+    return days
 
 
 def demo(
-    rate: Annotated[float, typer.Option(help="Messages per second.", min=0.1, max=1000.0)] = 20.0,
+    rate: Annotated[float, typer.Option(help="Messages per second, in the mean.", min=0.1, max=1000.0)] = 20.0,
     seconds: Annotated[float | None, typer.Option("--for", help="Stop by itself after so many seconds.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same traffic; else it differs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same carrier; else it differs.")] = None,
+    history: Annotated[
+        Duration, typer.Option(parser=_history, metavar="DURATION", help="What lies behind, up to 14d; 0 for nothing.")
+    ] = Duration(days=7),  # noqa: B008  frozen
+    chaos: Annotated[str, typer.Option(help="How badly the carrier tells: none, some or all.")] = "some",
+    scenario: Annotated[str, typer.Option(help="What the carrier is like: see `landed simulate`.")] = "everyday",
 ) -> None:
-    """Example: landed demo --rate 50
+    """Example: landed demo --rate 20
 
-    Run Landed with simulated traffic: messages out and in, verify sessions and 10DLC; genuine, repeated, disordered and
-    forged callbacks. Ctrl-C ends it. It keeps everything where `landed serve` does, so it does not start where there
-    are accounts other than its own.
+    Run Landed with a local carrier: messages, codes and registrations go out through Landed's own API, callbacks come
+    back genuine, repeated, disordered and forged, and people write. Ctrl-C ends it. It keeps everything where
+    `landed serve` does, so it does not start where there are accounts other than its own.
     """
     from landed import logs
     from landed.settings import read
+    from landed.simulator import server
+    from landed.simulator.carrier import scenario as scenarios
 
-    # Its parts are quiet, so that the picture stays whole.
-    os.environ.setdefault("LANDED_LOG_LEVEL", "warning")
-    # The demo's accounts are made up: no provider is to be asked about them.
-    os.environ.setdefault("LANDED_PROVIDER_URLS", "plivo=http://127.0.0.1:1,routee=http://127.0.0.1:1")
-    settings = read()
-    logs.configure(settings.log_level, role="demo")
-    listener, settings = _listener(settings)
-    with listener, opened_database(settings) as database_url, tempfile.TemporaryDirectory(prefix="landed-") as shared:
-        bring_up_to_date(database_url, embedded=settings.database_url is None)
-        asyncio.run(_run(settings, database_url, listener, Path(shared), rate, seconds, seed))
+    wanted = _Wanted(
+        rate=rate,
+        seconds=seconds,
+        seed=secrets.randbelow(2**31) if seed is None else seed,
+        scenario=scenarios.change(scenarios.load(scenario), {"chaos": chaos}, source="--chaos"),
+        history=history,
+    )
+    with server.listen() as carrier_listener:
+        carrier_url = f"http://127.0.0.1:{carrier_listener.getsockname()[1]}"
+        os.environ |= {name: value for name, value in _SETTINGS.items() if name not in os.environ}
+        os.environ["LANDED_PROVIDER_URLS"] = f"plivo={carrier_url},routee={carrier_url}"
+        settings = read()
+        logs.configure(settings.log_level, role="demo")
+        listener, settings = _listener(settings)
+        with listener, opened_database(settings) as url, tempfile.TemporaryDirectory(prefix="landed-") as shared:
+            bring_up_to_date(url, embedded=settings.database_url is None)
+            asyncio.run(_run(settings, url, listener, carrier_listener, Path(shared), wanted))
 
 
 def _listener(settings: "Settings") -> "tuple[socket.socket, Settings]":
@@ -91,97 +149,274 @@ async def _run(
     settings: "Settings",
     database_url: str,
     listener: socket.socket,
+    carrier_listener: socket.socket,
     shared: Path,
-    rate: float,
-    seconds: float | None,
-    seed: int | None,
+    wanted: _Wanted,
 ) -> None:
+    from landed.cli import demo_picture
     from landed.processes import Processes, log_death, stop_on_signals
+    from landed.services import accounts
+    from landed.simulator import server
+    from landed.simulator.demo.forging import Forger
     from landed.simulator.ledger import Ledger
-    from landed.simulator.sender import Sender
-    from landed.simulator.traffic import stream
     from landed.store import connect
 
     stopping, settled = asyncio.Event(), asyncio.Event()
     stop_on_signals(stopping)  # the traffic; Landed goes on until it has tracked what was acknowledged
     async with connect.pool(database_url, connections_max=2) as pool:
-        account, key = await _prepare(settings, pool)
-        base_url = f"http://{settings.host}:{settings.port}"
-        ledger = Ledger()
-        sender = Sender(base_url, ledger=ledger)
-        picture = _Picture(sender=sender, ledger=ledger, tracked=_Tracked(pool))
-        await picture.tracked.begin()
-        processes = asyncio.create_task(Processes(parts(settings, listener, shared), log_death).run(settled))
+        prepared = await _prepare(settings, pool)
+        url, routee_url = (
+            accounts.callback_url(settings.public_url, each) for each in (prepared.account, prepared.routee)
+        )
+        base_url = _base_url(settings)
+        world = _world(prepared, wanted, url, routee_url, {settings.public_url: base_url})
+        forger = Forger(world.carrier, world.caller, _lots(wanted, "forger"), provider="plivo")
+        past = Ledger()
+        picture = await demo_picture.begin(pool, world.carrier, forger, past)
+        link = f"{base_url}/sign-in/{await _sign_in_token(pool)}"
+        async with server.serving(world, listener=carrier_listener) as serving:
+            processes = asyncio.create_task(Processes(parts(settings, listener, shared), log_death).run(settled))
+            try:
+                await _until_ready(base_url, stopping)
+                _say_where(base_url, serving.base_url, prepared.key, link)
+                filling: asyncio.Future[None] = asyncio.create_task(
+                    _fill(settings, database_url, prepared, url, wanted, past, stopping)
+                    if wanted.history and picture.is_first
+                    else asyncio.sleep(0)
+                )
+                going_on = _going_on(world, picture, prepared, base_url, wanted)
+                await _until_stopped({processes, serving.ended}, going_on, stopping, wanted.seconds)
+                stopping.set()
+                showing = asyncio.create_task(demo_picture.show(picture))
+                await filling
+                await forger.close()
+                await picture.until_sent()
+                await world.carrier.finish()
+                await picture.settle()
+                showing.cancel()
+                await asyncio.wait({showing})
+                picture.conclude()
+            finally:
+                settled.set()
+                await processes
+
+
+def _lots(wanted: _Wanted, whose: str) -> Random:
+    return Random(f"{wanted.seed}:{whose}")  # noqa: S311  no secret
+
+
+def _world(
+    prepared: _Prepared, wanted: _Wanted, url: str, routee_url: str, reached_at: Mapping[str, str]
+) -> "Simulation":
+    """The carrier with our accounts at its providers, set up as their consoles would have it."""
+    from landed.simulator import simulation
+    from landed.simulator.plivo.state import AccountOptions
+
+    token, main_token = _tokens(prepared.account)
+    (secret, _) = _tokens(prepared.routee)
+    given = {
+        _PLIVO_ID: AccountOptions(auth_token=token, main_id=_MAIN_ID),
+        _MAIN_ID: AccountOptions(auth_token=main_token or token, balance=_BALANCE),
+    }
+    accounts: dict[str, Any] = {"plivo": given, "routee": {_ROUTEE_ID: secret}}
+    world = simulation.create(scenario=wanted.scenario, seed=wanted.seed, accounts=accounts, reached_at=reached_at)
+    many: dict[str, Any] = {"balance": _BALANCE, "requests_max": _REQUESTS_MAX}
+    world.stand_ins["plivo"].set_up(_PLIVO_ID, message_url=url, **many)
+    world.stand_ins["routee"].set_up(_ROUTEE_ID, two_step_url=routee_url, inbound_url=routee_url, **many)
+    return world
+
+
+def _tokens(account: "Account") -> tuple[str, str | None]:
+    """The account's own and its main account's."""
+    from landed.domain.accounts import TokenRole
+
+    tokens = {token.role: token.value for token in account.tokens}
+    return tokens[TokenRole.ACCOUNT], tokens.get(TokenRole.MAIN)
+
+
+def _going_on(
+    world: "Simulation", picture: "Picture", prepared: _Prepared, base_url: str, wanted: _Wanted
+) -> Coroutine[Any, Any, None]:
+    """All that goes on until it is stopped: the company, the people, networks that go out, and the picture of it."""
+    from landed.cli import demo_picture
+    from landed.simulator.demo import people, rhythm
+    from landed.simulator.demo.company import Company
+    from landed.simulator.demo.landed_api import LandedApi
+
+    async def go_on() -> None:
+        api = LandedApi(base_url, prepared.company_key)
+        company = Company(
+            api,
+            _lots(wanted, "company"),
+            accounts=(ACCOUNT, ROUTEE_ACCOUNT),
+            sessions=lambda: (view for each in world.stand_ins.values() for view in each.sessions()),
+        )
         try:
-            await _until_ready(base_url, stopping)
-            _say_where(base_url, key)
-            seed = secrets.randbelow(2**31) if seed is None else seed
-            items = stream(account, seed=seed, messages_per_s=rate, clock=lambda: datetime.now(UTC), every_kind=True)
-            sending = asyncio.create_task(sender.run(items))
-            showing = asyncio.create_task(_show(picture))
-            stop = asyncio.create_task(stopping.wait())
-            await asyncio.wait({sending, stop, processes}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            sender.stop()
-            await asyncio.wait({sending}, timeout=_ANSWERS_S_MAX)
-            for task in (sending, stop):
-                task.cancel()
-            await asyncio.wait({sending, stop})
-            await picture.settle()
-            showing.cancel()
-            await asyncio.wait({showing})
-            picture.conclude()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(company.run(wanted.rate))
+                group.create_task(people.write(world.stand_ins["plivo"], _lots(wanted, "people"), wanted.rate))
+                group.create_task(rhythm.incidents(world.carrier, _lots(wanted, "incidents"), picture.hear))
+                group.create_task(demo_picture.show(picture))
         finally:
-            settled.set()
-            await processes
+            await api.close()
+
+    return go_on()
 
 
-async def _prepare(settings: "Settings", pool: "Pool") -> tuple[Any, str]:
-    """The simulated account with its tokens, and an API key for whoever watches."""
-    from landed.domain.accounts import Scope, TokenRole
+async def _until_stopped(
+    ends: "set[asyncio.Future[Any]]",
+    going_on: Coroutine[Any, Any, None],
+    stopping: asyncio.Event,
+    seconds: float | None,
+) -> None:
+    """Until somebody says stop, the time is over, or one of these ends by itself; what goes on is ended."""
+    task, stop = asyncio.create_task(going_on), asyncio.create_task(stopping.wait())
+    await asyncio.wait({task, stop, *ends}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for each in (task, stop):
+        each.cancel()
+    await asyncio.wait({task, stop})
+    if not task.cancelled():
+        task.result()
+
+
+# --- accounts and keys ---------------------------------------------------------------------------------------------
+
+
+async def _prepare(settings: "Settings", pool: "Pool") -> _Prepared:
+    """The simulated accounts with their tokens, and API keys."""
+    from landed.domain.accounts import Scope
     from landed.providers import registry
     from landed.services import accounts, api_keys
     from landed.settings import secret_key
-    from landed.simulator.items import Account
     from landed.store import accounts as account_rows
     from landed.store.sealing import Sealer
 
     sealer = Sealer(secret_key(settings))
     await account_rows.prove_key(pool, sealer)
     now = datetime.now(UTC)
-    kept = await account_rows.every(pool, sealer, now)
-    if others := [account.name for account in kept if account.name != ACCOUNT]:
+    kept = {account.name for account in await account_rows.every(pool, sealer, now)}
+    if others := kept - {ACCOUNT, ROUTEE_ACCOUNT}:
         raise InputInvalid(
-            f"There are accounts here already ({', '.join(others)}), and simulated messages must not mix with theirs."
-            " Set LANDED_DATA_DIR to an empty directory for the demo."
+            f"There are accounts here already ({', '.join(sorted(others))}), and simulated messages must not mix with"
+            " theirs. Set LANDED_DATA_DIR to an empty directory for the demo."
         )
-    if not kept:
-        token, main_token = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
-        await accounts.add(
-            pool,
-            sealer,
-            registry.load(),
-            provider="plivo",
-            name=ACCOUNT,
-            provider_account_id="MA" + "DEMO" * 4 + "00",
-            auth_token=token,
-            main_token=main_token,
-            paths=(),
-            policy=None,
-            now=now,
-        )
-    account = await account_rows.find(pool, sealer, ACCOUNT, now)
-    tokens = {token.role: token.value for token in account.tokens}
-    _, key = await api_keys.create(
-        pool, sealer, name=f"demo-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", scope=Scope.READ, account=None, now=now
+    for name, provider, provider_account_id in (
+        (ACCOUNT, "plivo", _PLIVO_ID),
+        (ROUTEE_ACCOUNT, "routee", _ROUTEE_ID),
+    ):
+        if name not in kept:
+            await accounts.add(
+                pool,
+                sealer,
+                registry.load(),
+                provider=provider,
+                name=name,
+                provider_account_id=provider_account_id,
+                auth_token=secrets.token_urlsafe(24),
+                main_token=secrets.token_urlsafe(24) if provider == "plivo" else None,
+                now=now,
+            )
+    named = f"demo-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    _, key = await api_keys.create(pool, sealer, name=named, scope=Scope.READ, account=None, now=now)
+    _, company_key = await api_keys.create(
+        pool, sealer, name=f"{named}-company", scope=Scope.SEND, account=None, now=now
     )
-    return (
-        Account(
-            callback_url=accounts.callback_url(settings.public_url, account),
-            auth_token=tokens[TokenRole.ACCOUNT],
-            main_auth_token=tokens[TokenRole.MAIN],
-        ),
-        key,
+    return _Prepared(
+        account=await account_rows.find(pool, sealer, ACCOUNT, now),
+        routee=await account_rows.find(pool, sealer, ROUTEE_ACCOUNT, now),
+        key=key,
+        company_key=company_key,
     )
+
+
+async def _sign_in_token(pool: "Pool") -> str:
+    """Of a link that signs in, once, as the demo's administrator, who has no password."""
+    from landed.domain.users import Role
+    from landed.services import users
+    from landed.services.passwords import Passwords
+    from landed.store import users as user_rows
+
+    now = datetime.now(UTC)
+    if await user_rows.find(pool, ACCOUNT) is None:
+        await users.add(pool, Passwords(), name=ACCOUNT, role=Role.ADMIN, password=None)
+    return await users.link(pool, ACCOUNT, now)
+
+
+# --- history -------------------------------------------------------------------------------------------------------
+
+
+async def _fill(
+    settings: "Settings",
+    database_url: str,
+    prepared: _Prepared,
+    callback_url: str,
+    wanted: _Wanted,
+    past: "Ledger",
+    stopping: asyncio.Event,
+) -> None:
+    """Put the callbacks of the days before into the journal, for the worker to track; when stopped, what is in is told.
+    An earlier demo's messages are history enough.
+    """
+    from landed.journal.postgres import PostgresJournal
+    from landed.simulator.demo import history
+    from landed.simulator.items import Account as Called
+    from landed.store import connect, partitions
+
+    now = datetime.now(UTC)
+    token, main_token = _tokens(prepared.account)
+    called = Called(callback_url=callback_url, auth_token=token, main_auth_token=main_token or token)
+    items = history.tell(
+        called,
+        seed=wanted.seed,
+        messages_about=round(_HISTORY_MESSAGES * (wanted.history / timedelta(days=1))),
+        since=now - wanted.history,
+        until=now,
+    )
+    days = wanted.history.days + 1
+    async with connect.pool(database_url, connections_max=1) as pool, pool.connection() as connection:
+        await partitions.make(connection, now.date() - timedelta(days=days), ahead_days=days)
+    journal = PostgresJournal(database_url, lanes=settings.lanes)
+    await journal.open()
+    try:
+        while not stopping.is_set() and (batch := await asyncio.to_thread(_next, items)):
+            await journal.append([_accepted(item, prepared.account.id) for item in batch])
+            for item in batch:
+                past.tell(item.truth)
+    finally:
+        await journal.close()
+
+
+def _next(items: "Iterator[Item]") -> "list[Item]":
+    return list(islice(items, _AT_ONCE))
+
+
+def _accepted(item: "Item", account_id: int) -> "Accepted":
+    """As the door would have let it in."""
+    from landed.journal.base import Accepted
+
+    path = item.url.partition("/callbacks/")[2].partition("?")[0].split("/")
+    kind, our_id = path[1:] if len(path) == 3 else (None, None)
+    proofs = (f"{name.lower()}" for name in item.headers if "-Ma-" in name)
+    return Accepted(
+        received_at=item.due_at,
+        account_id=account_id,
+        method=item.method,
+        url=item.url,
+        kind=kind,
+        our_id=our_id,
+        headers="".join(f"{name.lower()}: {value}\n" for name, value in item.headers.items()).encode(),
+        body=item.body,
+        verified_by=",".join(proofs),
+    )
+
+
+# --- saying where it is --------------------------------------------------------------------------------------------
+
+
+def _base_url(settings: "Settings") -> str:
+    """Where this machine reaches it."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  to listen on
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 async def _until_ready(base_url: str, stopping: asyncio.Event) -> None:
@@ -199,13 +434,15 @@ async def _until_ready(base_url: str, stopping: asyncio.Event) -> None:
             await asyncio.sleep(0.05)
 
 
-def _say_where(base_url: str, key: str) -> None:
+def _say_where(base_url: str, carrier_url: str, key: str, link: str) -> None:
     from rich.console import Console
 
     landed = _command()
     Console(stderr=True, highlight=False).print(
         f"\n[bold]Landed runs at[/bold] {base_url}   (API: {base_url}/docs, figures: {base_url}/metrics)\n"
-        f"[bold]API key[/bold]        {key}\n\n"
+        f"[bold]Sign in[/bold]        {link}   (once, within the hour)\n"
+        f"[bold]API key[/bold]        {key}\n"
+        f"[bold]The carrier[/bold]    {carrier_url}/_sim\n\n"
         "Try in another terminal:\n"
         f"  {landed} report\n"
         f"  {landed} messages list --status undelivered\n"
@@ -227,158 +464,3 @@ def _command() -> str:
     with contextlib.suppress(ValueError):
         return str(called.resolve().relative_to(Path.cwd()))
     return "landed"
-
-
-class _Counts(NamedTuple):
-    """How many there are of what, by status; and how many callbacks were set aside: those with a used nonce."""
-
-    messages: Mapping[str, int]
-    sessions: Mapping[str, int]
-    registrations: Mapping[str, int]
-    set_aside: int
-
-
-class _Tracked:
-    """What Landed knows of since the demo began."""
-
-    def __init__(self, pool: "Pool") -> None:
-        self._pool = pool
-        self._before = _Counts({}, {}, {}, 0)
-
-    async def begin(self) -> None:
-        self._before = await self._all()
-
-    async def counts(self) -> _Counts:
-        now, before = await self._all(), self._before
-        return _Counts(
-            _more(now.messages, before.messages),
-            _more(now.sessions, before.sessions),
-            _more(now.registrations, before.registrations),
-            now.set_aside - before.set_aside,
-        )
-
-    async def _all(self) -> _Counts:
-        from landed.store import health
-
-        return _Counts(
-            await health.messages_by_status(self._pool),
-            await health.sessions_by_status(self._pool),
-            await health.registrations_by_status(self._pool),
-            sum((await health.oddities(self._pool))[0].values()),
-        )
-
-
-def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, int]:
-    """What there is more of, and what there is less of."""
-    more = {name: now.get(name, 0) - before.get(name, 0) for name in {**before, **now}}
-    return {name: count for name, count in more.items() if count}
-
-
-@dataclass(slots=True)
-class _Picture:
-    """What the terminal shows: what was sent, and what Landed made of it."""
-
-    sender: "Sender"
-    ledger: "Ledger"
-    tracked: _Tracked
-    counts: _Counts = field(default_factory=lambda: _Counts({}, {}, {}, 0))
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-
-    async def look(self) -> None:
-        with contextlib.suppress(LandedError):
-            self.counts = await self.tracked.counts()
-
-    async def settle(self) -> None:
-        """Wait until all that was acknowledged is tracked."""
-        for _ in range(100):
-            await self.look()
-            if not self._differences():
-                return
-            await asyncio.sleep(0.1)
-
-    def render(self) -> "RenderableType":
-        from rich.table import Table
-
-        told = self.ledger.summary()
-        table = Table(title=f"Simulated traffic, {_since(self.started_at)}", title_justify="left", pad_edge=False)
-        table.add_column("")
-        table.add_column("sent", justify="right")
-        table.add_column("Landed", justify="right")
-        for title, statuses, sent, counted in (
-            ("messages", _MESSAGES, told.by_status, self.counts.messages),
-            ("verify sessions", _SESSIONS, told.sessions, self.counts.sessions),
-            ("10DLC", _REGISTRATIONS, told.registrations, self.counts.registrations),
-        ):
-            table.add_row(title, f"{sum(sent.values()):,}", f"{sum(counted.values()):,}")
-            for status in statuses:
-                name = f"  {status.replace('_', ' ')}"
-                table.add_row(name, f"{sent.get(status, 0):,}", f"{counted.get(status, 0):,}")
-            table.add_section()
-        table.add_row("callbacks", f"{told.callbacks:,}", "")
-        table.add_row("  repeated", f"{told.duplicates:,}", "")
-        table.add_row(
-            "  forged",
-            f"{sum(told.forged.values()):,}",
-            f"{self.sender.answers[403]:,} refused, {self.counts.set_aside:,} found out",
-        )
-        return table
-
-    def line(self) -> str:
-        told = self.ledger.summary()
-        return (
-            f"{_since(self.started_at)}: sent {told.callbacks:,} callbacks about {told.messages:,} messages,"
-            f" {sum(told.sessions.values()):,} verify sessions and {sum(told.registrations.values()):,} registrations,"
-            f" {told.duplicates:,} repeated and {sum(told.forged.values()):,} forged; Landed counts"
-            f" {sum(self.counts.messages.values()):,} messages, {self.counts.messages.get('delivered', 0):,} delivered"
-        )
-
-    def _differences(self) -> list[str]:
-        told, counts = self.ledger.summary(), self.counts
-        return [
-            f"{name}: Landed counts {dict(sorted(counted.items()))}, and {dict(sorted(sent.items()))} were told"
-            for name, counted, sent in (
-                ("messages", counts.messages, told.by_status),
-                ("verify sessions", counts.sessions, told.sessions),
-                ("10DLC", counts.registrations, told.registrations),
-            )
-            if dict(counted) != dict(sent)
-        ]
-
-    def conclude(self) -> None:
-        told = self.ledger.summary()
-        if differences := self._differences():
-            say("; ".join(differences) + ".")
-            return
-        say(
-            f"All that was told of is counted, once, where it ended: {told.messages:,} messages,"
-            f" {sum(told.sessions.values()):,} verify sessions, and {sum(told.registrations.values()):,} brands,"
-            " campaigns and numbers."
-        )
-
-
-def _since(moment: datetime) -> str:
-    seconds = int((datetime.now(UTC) - moment).total_seconds())
-    return f"{seconds // 60} min {seconds % 60:02} s"
-
-
-async def _show(picture: _Picture) -> None:
-    """A picture that changes in place on a terminal, and a line now and then anywhere else."""
-    from rich.console import Console
-    from rich.live import Live
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        await _each(_LINE_EVERY_S, picture, lambda: say(picture.line()))
-        return
-    with Live(picture.render(), console=console, auto_refresh=False) as live:
-        try:
-            await _each(_REFRESH_S, picture, lambda: live.update(picture.render(), refresh=True))
-        finally:
-            live.update(picture.render(), refresh=True)  # the end, as `settle` found it
-
-
-async def _each(pause_s: float, picture: _Picture, show: Callable[[], Any]) -> None:
-    while True:
-        await asyncio.sleep(pause_s)
-        await picture.look()
-        show()

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
+from landed.cli import recording
 from landed.domain.errors import SchemaBehind, SettingInvalid
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def run(command: Callable[Parameters, Awaitable[Result]]) -> Callable[Parameters
         async def main() -> Result:
             return await command(*arguments, **options)
 
+        recording.running.set(recording.Running(command, options))
         return asyncio.run(main())
 
     return waiting
@@ -87,6 +89,8 @@ def opened_database(settings: "Settings", *, outlives_exec: bool = False) -> Ite
 async def opened_store(settings: "Settings | None" = None) -> AsyncIterator[OpenedStore]:
     """All that a command needs to read and change what is kept, whether `landed serve` runs or not.
 
+    A command that got through, and is not one that only reads, is in the audit log.
+
     Raises:
         SchemaBehind: a database of the operator's own needs `landed db upgrade`; the embedded one is upgraded here.
         SettingInvalid: a setting cannot be used, or the secret key does not fit the database.
@@ -103,6 +107,7 @@ async def opened_store(settings: "Settings | None" = None) -> AsyncIterator[Open
         async with connect.pool(database_url, connections_max=_CONNECTIONS_MAX) as pool:
             await accounts.prove_key(pool, sealer)
             yield OpenedStore(settings=settings, database_url=database_url, pool=pool, sealer=sealer)
+            await recording.record_command(pool)
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +34,7 @@ def serve() -> None:
     settings = read()
     logs.configure(settings.log_level, role="serve")
     with opened_database(settings, outlives_exec=True) as database_url:
-        prepare_aside(settings, database_url)
+        prepare_aside(settings, database_url, with_pages=True)
         with listening(settings) as listener, tempfile.TemporaryDirectory(prefix="landed-") as shared:
             say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
             supervise(parts(settings, listener, Path(shared)), log_level=settings.log_level, shared=Path(shared))
@@ -56,7 +57,7 @@ def web(
     logs.configure(settings.log_level, role="web")
     with opened_database(settings) as database_url:
         if not prepared:
-            prepare_aside(settings, database_url)
+            prepare_aside(settings, database_url, with_pages=True)
         with listening(settings) if listener is None else socket.socket(fileno=listener) as bound:
 
             async def main(stopping: asyncio.Event) -> None:
@@ -85,26 +86,39 @@ def worker(parent: Parent = None, prepared: Prepared = False) -> None:
         _run(main, parent)
 
 
-def prepare(settings: "Settings", database_url: str) -> None:
+def prepare(settings: "Settings", database_url: str, *, with_pages: bool) -> None:
     """Bring the embedded database up to date, refuse any other that is behind, and a secret key that does not fit.
+
+    Where the process will have pages, and nobody can sign in to them, say where the first user comes in.
 
     Raises:
         SchemaBehind, SettingInvalid, StoreUnavailable
     """
+    from landed.services import users
     from landed.settings import secret_key
     from landed.store import accounts, connect
     from landed.store.sealing import Sealer
 
     bring_up_to_date(database_url, embedded=settings.database_url is None)
 
-    async def prove() -> None:
+    async def prove() -> str | None:
         async with connect.pool(database_url, connections_max=1) as pool:
             await accounts.prove_key(pool, Sealer(secret_key(settings)))
+            return await users.start_link(pool, datetime.now(UTC)) if with_pages else None
 
-    asyncio.run(prove())
+    if (token := asyncio.run(prove())) is not None:
+        say(f"Nobody can sign in yet. Within the hour the first administrator comes in at {_start_at(settings, token)}")
 
 
-def prepare_aside(settings: "Settings", database_url: str) -> None:
+def _start_at(settings: "Settings", token: str) -> str:
+    """At the public address and, where that is another machine's, at the one we listen on."""
+    urls = [f"{settings.public_url}/start/{token}"]
+    if not settings.public_url.startswith("http://"):
+        urls.append(f"http://127.0.0.1:{settings.port}/start/{token} on this machine")
+    return ", or ".join(urls)
+
+
+def prepare_aside(settings: "Settings", database_url: str, *, with_pages: bool = False) -> None:
     """Prepare in a process of its own: what migrations load, 40 MB, is of no more use afterwards.
 
     Raises:
@@ -112,16 +126,16 @@ def prepare_aside(settings: "Settings", database_url: str) -> None:
     """
     from multiprocessing import get_context
 
-    process = get_context("fork").Process(target=_prepare_or_say_why, args=(settings, database_url))
+    process = get_context("fork").Process(target=_prepare_or_say_why, args=(settings, database_url, with_pages))
     process.start()
     process.join()
     if process.exitcode:
         raise typer.Exit(process.exitcode)
 
 
-def _prepare_or_say_why(settings: "Settings", database_url: str) -> None:
+def _prepare_or_say_why(settings: "Settings", database_url: str, with_pages: bool) -> None:
     try:
-        prepare(settings, database_url)
+        prepare(settings, database_url, with_pages=with_pages)
     except LandedError as error:
         say(str(error))
         raise SystemExit(2 if isinstance(error, SettingInvalid) else 1) from None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from landed.domain.periods import Period
     from landed.services.funnel import FunnelReport, FunnelRow
-    from landed.services.reporting import Group as MessageGroup
+    from landed.services.questions import Group as MessageGroup
     from landed.services.session_shapes import SessionStep, SessionWhole
     from landed.services.sessions import SessionReader
     from landed.services.verifying import Verifier

@@ -27,7 +27,15 @@ RESERVED_PATHS: Final = (
     "/_sim",
     "/static",
     "/login",
+    "/sign-in",
+    "/sign-out",
+    "/start",
+    "/shared",
+    "/account",
+    "/settings",
 )
+#: Pages, which would be hidden; what lies below them may be an account's, since callbacks are looked at first.
+RESERVED_PAGES: Final = ("/messages", "/live", "/verify", "/10dlc", "/inbound", "/opt-outs", "/alerts")
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 #: RFC 3986's characters of a path but for the percent sign: proxies and servers disagree on what to decode.
 _PATH: Final = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/-]+")
@@ -239,6 +247,8 @@ def valid_path(path: str) -> str:
     for reserved in RESERVED_PATHS:
         if path == reserved or path.startswith(f"{reserved}/"):
             raise InputInvalid(f"{path} cannot be a path of an account: {reserved} is Landed's own.", field="path")
+    if path.rstrip("/") in RESERVED_PAGES:
+        raise InputInvalid(f"{path} cannot be a path of an account: it is a page of Landed's.", field="path")
     return path
 
 

@@ -457,9 +457,18 @@ class Refusals:
     FLUSH_ROWS_MAX: Final = 100
     FLUSH_S: Final = 0.5
     ROW_S: Final = 0.02
+    COUNTS_S: Final = 5.0
 
-    def __init__(self, write: Callable[[Sequence[Refused]], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[Refused]], Awaitable[None]],
+        add: Callable[[Mapping[tuple[int, str], int]], Awaitable[None]] | None = None,
+    ) -> None:
+        """`add` takes what was counted since the last time, by account id (0: none we know) and reason."""
         self._write = write
+        self._add = add
+        self._added_at = -self.COUNTS_S
+        self._to_add: Counter[tuple[int, str]] = Counter()
         self._queue: deque[Refused] = deque()
         self._queued: Counter[int] = Counter()
         #: By account id (None where the key was unknown) and reason.
@@ -469,6 +478,7 @@ class Refusals:
 
     def count(self, account_id: int | None, reason: str) -> None:
         self.counts[account_id, reason] += 1
+        self._to_add[account_id or 0, reason] += 1
 
     def has_room(self, account_id: int) -> bool:
         """Whether `keep` would keep one, to save the work of building it."""
@@ -486,10 +496,13 @@ class Refusals:
         try:
             while True:
                 written = await self.flush()
+                if time.monotonic() - self._added_at >= self.COUNTS_S:
+                    await self.flush_counts()
                 await asyncio.sleep(max(self.FLUSH_S, written * self.ROW_S))
         finally:
             async with asyncio.timeout(2.0):
                 await self.flush()
+                await self.flush_counts()
 
     async def flush(self) -> int:
         """Write what is queued, up to FLUSH_ROWS_MAX; how many that was. While the database is away they are let go."""
@@ -501,3 +514,14 @@ class Refusals:
             except StoreUnavailable:
                 self.unkept += len(rows)
         return len(rows)
+
+    async def flush_counts(self) -> None:
+        """Add what was counted to what all processes count. While the database is away it waits: words are few."""
+        self._added_at = time.monotonic()
+        if self._add is None or not self._to_add:
+            return
+        counts, self._to_add = self._to_add, Counter()
+        try:
+            await self._add(counts)
+        except StoreUnavailable:
+            self._to_add += counts

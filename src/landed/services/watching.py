@@ -12,13 +12,17 @@ from psycopg_pool import AsyncConnectionPool
 
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, Journal
-from landed.store import health, lanes, lookups, outbox
+from landed.store import alerts, health, lanes, lookups, outbox
+from landed.store.alerts import AlertCounts
+from landed.store.health import Volume
 from landed.store.outbox import Backlog
 
 #: The same answer is given again for this long, however often it is asked for.
 FRESH_S: Final = 1.0
 #: Whoever asks how we are does not wait for long himself.
 ANSWER_S_MAX: Final = 3.0
+#: Sizes on disk change slowly, and asking for them looks at every file.
+VOLUME_FRESH_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +34,9 @@ class Condition:
     set_aside: dict[str, int]
     unknown_statuses: dict[str, int]
     outbox: Backlog
+    alerts: AlertCounts
+    workers: int
+    volume: Volume
     lookups_due: int = 0
 
 
@@ -47,6 +54,8 @@ class Watcher:
         self._clock = clock
         self._asked_at = -FRESH_S
         self._condition: Condition | None = None
+        self._volume: Volume | None = None
+        self._measured_at = -VOLUME_FRESH_S
         self._asking = asyncio.Lock()
         self._asked: asyncio.Task[Condition] | None = None
 
@@ -73,20 +82,39 @@ class Watcher:
             return None
 
     async def _ask(self) -> Condition:
-        positions = {lane.lane: lane.position for lane in await lanes.all_lanes(self._pool)}
-        positions = dict.fromkeys(range(self._journal.lanes), BEGINNING) | positions
-        backlogs = [await self._journal.backlog(lane, position) for lane, position in positions.items()]
-        oldest = min((backlog.oldest_received_at for backlog in backlogs if backlog.oldest_received_at), default=None)
+        lag_rows, lag_s = await lag(self._journal, self._pool, self._clock())
         set_aside, unknown = await health.oddities(self._pool)
         backlog = await outbox.backlog(self._pool)
         return Condition(
-            lag_rows=sum(backlog.rows for backlog in backlogs),
-            lag_s=0.0 if oldest is None else max(0.0, (self._clock() - oldest).total_seconds()),
+            lag_rows=lag_rows,
+            lag_s=lag_s,
             set_aside=set_aside,
             unknown_statuses=unknown,
             outbox=backlog,
+            alerts=await alerts.counts(self._pool),
+            workers=await health.workers(self._pool),
+            volume=await self._measured(),
             lookups_due=await lookups.due(self._pool, self._clock()),
         )
+
+    async def _measured(self) -> Volume:
+        if self._volume is None or time.monotonic() - self._measured_at >= VOLUME_FRESH_S:
+            self._volume = await health.volume(self._pool)
+            self._measured_at = time.monotonic()
+        return self._volume
+
+
+async def lag(journal: Journal, pool: AsyncConnectionPool[AsyncConnection[Any]], now: datetime) -> tuple[int, float]:
+    """How many callbacks are kept but not tracked yet, and how old the oldest of them is, in seconds.
+
+    Raises:
+        StoreUnavailable: not now.
+    """
+    positions = {lane.lane: lane.position for lane in await lanes.all_lanes(pool)}
+    positions = dict.fromkeys(range(journal.lanes), BEGINNING) | positions
+    backlogs = [await journal.backlog(lane, position) for lane, position in positions.items()]
+    oldest = min((backlog.oldest_received_at for backlog in backlogs if backlog.oldest_received_at), default=None)
+    return sum(backlog.rows for backlog in backlogs), max(0.0, (now - oldest).total_seconds()) if oldest else 0.0
 
 
 Asks = Callable[[], Awaitable[Condition | None]]

@@ -28,6 +28,8 @@ PARTITIONED: Final = (
     Partitioned(table="latencies_minute", days=1, keep_days=3, past_days=3),
     # A provider retries within a day; a week's partition and the one before it see any nonce for 7 days at least.
     Partitioned(table="nonces", days=7, keep_days=14, past_days=14),
+    # Who did what is asked for long afterwards; nobody's clock but ours writes it.
+    Partitioned(table="audit_log", days=28, keep_days=400),
 )
 
 _EPOCH: Final = date(2024, 1, 1)  # a Monday, so that spans of seven days are weeks

@@ -5,6 +5,7 @@ Several web processes share one port, so the one that is asked adds up what all 
 
 import asyncio
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
+from landed.domain.alerting import Severity
 from landed.services.receiving import Committer, Refusals
 from landed.services.watching import Asks, Condition
 from landed.store.outbox import Backlog
@@ -37,13 +39,16 @@ class Metrics:
         condition: Asks,
         account_name: Callable[[int], str | None],
         shared: Path | None,
+        data_dir: Path | None = None,
     ) -> None:
+        """`data_dir` lies on the disk whose free space is told."""
         self._receiver = receiver
         self._committer = committer
         self._refusals = refusals
         self._condition = condition
         self._account_name = account_name
         self._shared = shared
+        self._data_dir = data_dir
 
     async def run(self) -> None:
         """Write the counts down for the other processes, until cancelled."""
@@ -61,6 +66,8 @@ class Metrics:
         if condition is not None:
             families += _sending_families(condition.outbox, self._account_name)
             families += _asking_families(condition)
+            families += _alert_families(condition)
+        families += _disk_families(self._data_dir)
         registry = CollectorRegistry()
         registry.register(_Fixed(families))
         return generate_latest(registry)
@@ -172,3 +179,33 @@ def _asking_families(condition: Condition) -> Iterator[Metric]:
         "Messages and sessions that should have been asked for by now.",
         value=condition.lookups_due,
     )
+
+
+def _alert_families(condition: Condition) -> Iterator[Metric]:
+    yield GaugeMetricFamily("landed_workers", "Workers that are alive.", value=condition.workers)
+    yield GaugeMetricFamily("landed_database_bytes", "Size of the database.", value=condition.volume.database_bytes)
+    journal_bytes = next((table.size_bytes for table in condition.volume.tables if table.name == "callbacks"), 0)
+    yield GaugeMetricFamily("landed_journal_bytes", "What the journal takes of it.", value=journal_bytes)
+    firing = GaugeMetricFamily("landed_alerts_firing", "Alerts that stand, by severity.", labels=["severity"])
+    for severity in Severity:
+        firing.add_metric([severity], condition.alerts.firing.get(severity, 0))
+    yield firing
+    yield GaugeMetricFamily(
+        "landed_alert_notifications_waiting",
+        "What is still to be told of alerts, tried before or not.",
+        value=condition.alerts.waiting,
+    )
+    yield CounterMetricFamily(
+        "landed_alert_notifications_given_up",
+        "What could not be told of alerts, and is not tried any more.",
+        value=condition.alerts.given_up,
+    )
+
+
+def _disk_families(data_dir: Path | None) -> Iterator[Metric]:
+    """Of this machine, whatever the others have."""
+    if data_dir is None or not data_dir.exists():
+        return
+    disk = shutil.disk_usage(data_dir)
+    yield GaugeMetricFamily("landed_disk_bytes", "Size of the disk that the data directory lies on.", value=disk.total)
+    yield GaugeMetricFamily("landed_disk_free_bytes", "What is free of it.", value=disk.free)

@@ -112,6 +112,11 @@ def internal_error() -> Response:
     )
 
 
+def plain(status: HTTPStatus, code: str, detail: str) -> Response:
+    """The same shape for what is no error of ours."""
+    return _response(status, code, detail)
+
+
 def install(app: FastAPI) -> None:
     """Give every error of the application this shape, the framework's own too."""
 

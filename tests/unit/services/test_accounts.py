@@ -151,6 +151,10 @@ def test_bad_account_is_refused_and_nothing_is_kept(
         "/redoc",
         "/_sim/plivo",
         "/static/app.js",
+        "/sign-in",
+        "/settings/callbacks",
+        "/messages",
+        "/verify/",
         "/login",
     ],
 )

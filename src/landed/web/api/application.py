@@ -1,5 +1,6 @@
 """The API, put together."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,37 +10,51 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import landed
 from landed.domain.accounts import Scope
+from landed.domain.addresses import Network
 from landed.providers.base import Provider
+from landed.services.auditing import Auditor
 from landed.services.broadcasts import BroadcastReader
 from landed.services.converting import Converter
+from landed.services.diagnosing import Diagnoser
 from landed.services.funnel import FunnelReporter
 from landed.services.idempotency import Pool
 from landed.services.inbound import InboundReader
+from landed.services.inspecting import Inspector
+from landed.services.message_export import MessageExporter
 from landed.services.opt_outs import OptOutChanger, OptOutReader
+from landed.services.overview import Overviewer
 from landed.services.reading import Reader
 from landed.services.registering import ProfileReader, Registrar
+from landed.services.registration_ages import RegistrationAging
 from landed.services.registrations import RegistrationReader
+from landed.services.replaying import Replayer
 from landed.services.reporting import Reporter
 from landed.services.sending import Sending
 from landed.services.sessions import SessionReader
+from landed.services.streaming import CallbackStream
 from landed.services.verifying import Verifier
 from landed.store.media_files import MediaFiles
 from landed.web import problems
 from landed.web.api import accounts as account_routes
+from landed.web.api import alerts as alert_routes
 from landed.web.api import (
     analytics,
     broadcasts,
     callbacks,
     conversions,
     documentation,
+    exports,
     inbound,
     messages,
     operations,
+    streaming,
     tendlc,
     verify,
 )
+from landed.web.api import auditing as audit_routes
 from landed.web.api import opt_outs as opt_out_routes
 from landed.web.api import sending as sending_routes
+from landed.web.api.auditing import Audited
 from landed.web.api.bodies import BodyLimit
 from landed.web.api.keys import Authenticate, permitted
 
@@ -61,6 +76,13 @@ def create_api(
     pool: Pool | None = None,
     converter: Converter | None = None,
     check_account: account_routes.Check | None = None,
+    diagnoser: Diagnoser | None = None,
+    replayer: Replayer | None = None,
+    callback_stream: CallbackStream | None = None,
+    stopping: asyncio.Event | None = None,
+    alerting: alert_routes.Alerting | None = None,
+    auditor: Auditor | None = None,
+    trusted_proxies: Sequence[Network] = (),
     more: Sequence[APIRouter] = (),
 ) -> FastAPI:
     """The application behind /v1, /health, /metrics and /docs.
@@ -74,6 +96,13 @@ def create_api(
         pool: where answers to requests with an Idempotency-Key are kept; what sends needs it.
         converter: without it no conversion can be reported.
         check_account: without it no account can be looked at.
+        diagnoser: without it nobody is told why a callback was refused.
+        replayer: without it no callback is taken in again.
+        callback_stream: without it there is no stream of callbacks.
+        stopping: ends what would go on for ever; what streams needs it.
+        alerting: without it there are no alerts.
+        auditor: without it what keys change is not written down.
+        trusted_proxies: whose word on where a request comes from is taken.
         more: routers of others.
     """
     api = FastAPI(
@@ -86,22 +115,31 @@ def create_api(
     )
     problems.install(api)
     api.add_middleware(BodyLimit)
+    if auditor is not None:
+        api.add_middleware(Audited, note=auditor.note, trusted_proxies=trusted_proxies)
     readers = permitted(authenticate, Scope.READ)
     senders = permitted(authenticate, Scope.SEND)
     reader, sessions = Reader(engine, providers), SessionReader(engine, providers)
     registrations, profiles = RegistrationReader(engine), ProfileReader(engine)
+    inspector = Inspector(engine, providers)
     for routes in (
+        exports.router(MessageExporter(reader), readers),  # before messages, whose ids could be called "export"
         messages.router(reader, readers),
         *([sending_routes.router(sending, reader, senders)] if sending else []),
         *([conversions.router(converter, senders)] if converter else []),
-        callbacks.router(reader, readers),
+        *([streaming.router(callback_stream, stopping, readers)] if callback_stream and stopping else []),
+        callbacks.router(inspector, readers),
+        *([callbacks.diagnosing_router(diagnoser, permitted(authenticate, Scope.ADMIN))] if diagnoser else []),
+        *([callbacks.replaying_router(inspector, replayer, senders)] if replayer else []),
         account_routes.router(accounts, public_url, readers),
         *(
             [account_routes.checking_router(accounts, check_account, permitted(authenticate, Scope.ADMIN))]
             if check_account
             else []
         ),
-        analytics.router(Reporter(engine, providers), readers),
+        analytics.router(
+            Reporter(engine, providers), Overviewer(engine, providers), RegistrationAging(engine), readers
+        ),
         verify.router(sessions, FunnelReporter(engine), readers),
         *([verify.changing_router(sessions, verifier, pool, senders)] if verifier and pool else []),
         tendlc.router(registrations, profiles, readers),
@@ -110,6 +148,8 @@ def create_api(
         opt_out_routes.router(OptOutReader(engine), readers),
         *([_changing(OptOutReader(engine), opt_outs, authenticate)] if opt_outs else []),
         broadcasts.router(BroadcastReader(engine), readers),
+        *([alert_routes.router(alerting, readers, permitted(authenticate, Scope.ADMIN))] if alerting else []),
+        *([audit_routes.router(pool, permitted(authenticate, Scope.ADMIN))] if pool else []),
         *more,
     ):
         api.include_router(routes, responses=problems.RESPONSES)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeAlias
 
-from fastapi import Security
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from landed.domain.accounts import ApiKey, Scope
@@ -28,12 +28,15 @@ def permitted(authenticate: Authenticate, scope: Scope) -> Permitted:
         NotAllowed: 401 without a key or with an unknown one, 403 where its scope is too small.
     """
 
-    async def key_of(given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]) -> ApiKey:
+    async def key_of(
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)]
+    ) -> ApiKey:
         if given is None:
             raise NotAllowed("A key is needed: send `Authorization: Bearer KEY`; `landed keys create` makes one.")
         key = await authenticate(given.credentials)
         if key is None:
             raise NotAllowed("This key is not known, or it was revoked; `landed keys create` makes a new one.")
+        request.state.api_key = key  # for the audit log: auditing.py
         if not includes(key, scope):
             raise NotAllowed(f"This key may {key.scope}; this takes one made with `--scope {scope}`.", known=True)
         return key

@@ -1,0 +1,1 @@
+"""/settings: who may do what, and how Landed itself is doing."""

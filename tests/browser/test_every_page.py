@@ -1,0 +1,102 @@
+"""Every page there is, in light, in dark and on a phone: it complains of nothing, everybody can read it, and those who may
+not see numbers do not."""
+
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import pytest
+
+from tests.browser.visiting import DESKTOP, PHONE, Site, Visit
+from tests.serving import eventually
+from tests.walking import walk
+
+SINCE: Final = "since=7d"
+#: Of these there has to be one at least, `#` an id of something.
+KINDS: Final = (
+    "/", "/messages", "/messages/#", "/live", "/live/#", "/verify", "/verify/#", "/10dlc", "/10dlc/brands",
+    "/10dlc/brands/#", "/10dlc/campaigns/#", "/10dlc/numbers/#", "/inbound", "/inbound/#", "/opt-outs", "/opt-outs/#",
+    "/alerts", "/settings", "/settings/accounts", "/account",
+)  # fmt: skip
+
+
+def settled(look: Callable[[], list[str]]) -> list[str]:
+    """What is still found after a moment: charts are drawn anew when colours change, and texts fade over."""
+    found: list[str] = []
+
+    def is_fine() -> bool:
+        found[:] = look()
+        return not found
+
+    try:
+        eventually(is_fine, 2)
+    except AssertionError:
+        pass
+    return found
+
+
+def test_every_page_can_be_read_by_everybody(open_as: Callable[..., Visit]) -> None:
+    visit = open_as("admin")
+    found: dict[str, list[Any]] = {}
+
+    def look(address: str) -> str:
+        page = visit.go(address)
+        problems = settled(lambda: visit.look("faint")) + visit.look("unclear")
+        page.emulate_media(color_scheme="dark")
+        problems += [f"dark: {each}" for each in settled(lambda: visit.look("faint"))]
+        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        problems += [f"phone: {each}" for each in settled(lambda: visit.look("tooWide"))]
+        page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+        page.emulate_media(color_scheme="light")
+        if problems:
+            found[address] = problems
+        return page.content()
+
+    seen = walk(look, f"/?{SINCE}", filters=False)
+
+    assert found == {}
+    kinds = {re.sub(r"/(?!10dlc)[^/]*\d[^/]*", "/#", address.partition("?")[0]) for address in seen}
+    assert [kind for kind in KINDS if kind not in kinds] == []
+
+
+def test_pages_for_those_outside_can_be_read_by_everybody(open_as: Callable[..., Visit]) -> None:
+    visit = open_as(None)
+    visit.expected = {403, 404}
+    for address in ("/sign-in", "/sign-in/none", "/start/none", "/shared/none", "/nowhere"):
+        for scheme in ("light", "dark"):
+            visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page = visit.go(address)
+            assert settled(lambda: visit.look("faint")) == [], address
+            assert visit.look("unclear") == [], address
+            page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+            assert visit.look("tooWide") == [], address
+
+
+def people(site: Site) -> set[str]:
+    """Numbers of people, as digits; those that are ours as well, and the examples of search fields, are not secret."""
+    found = site.rows(
+        """SELECT CASE direction WHEN 'outbound' THEN recipient ELSE sender END FROM messages
+           UNION SELECT recipient FROM sessions UNION SELECT recipient FROM opt_outs
+           EXCEPT (SELECT CASE direction WHEN 'outbound' THEN sender ELSE recipient END FROM messages
+                   UNION SELECT number FROM number_links UNION SELECT sender FROM opt_outs
+                   UNION SELECT '+14155550123')"""
+    )
+    return {number.removeprefix("+") for (number,) in found if number and len(number) > 7}
+
+
+def test_a_viewer_sees_no_number_of_anybody_on_any_page(site: Site, open_as: Callable[..., Visit]) -> None:
+    visit, secrets = open_as("viewer"), people(site)
+    assert len(secrets) > 300
+    told: dict[str, set[str]] = {}
+
+    def look(address: str) -> str:
+        html = visit.go(address).content()
+        found = secrets.intersection(re.findall(r"\d{8,15}", html))
+        if found:
+            told[address] = found
+        return html
+
+    seen = walk(look, f"/?{SINCE}", filters=False)
+
+    assert told == {}
+    assert len(seen) > 25
