@@ -166,6 +166,21 @@ async def test_rules_that_make_no_sense_are_refused_by_name(ask: Ask) -> None:
         assert (refused.status_code, refused.json().get("field")) == (422, named), fields
 
 
+async def test_a_threshold_alone_brings_the_recovery_along(ask: Ask) -> None:
+    for kind, threshold, recovery in (
+        ("failure_share", 0.02, 0.01),
+        ("unknown_statuses", 10, 0),
+        ("refused_signatures", 3, 0.3),
+        ("tracking_lag", 6, 1),
+        ("spend", 10, 5),
+        ("otp_conversion", 0.9, 1),
+    ):
+        made = await ask("admin", "POST", "/alert-rules", json={"name": kind, "kind": kind, "threshold": threshold})
+
+        assert made.status_code == 201, made.text
+        assert made.json()["recovery"] == pytest.approx(recovery)
+
+
 async def test_rules_are_made_changed_and_deleted_by_admins_alone(house: House, ask: Ask) -> None:
     await house.targets().add(name="team", kind=TargetKind.EMAIL, addresses=["ana@example.com"])
     made = await ask(

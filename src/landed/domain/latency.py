@@ -45,12 +45,11 @@ def quantiles_ms(histogram: Mapping[int, int], qs: Iterable[float]) -> list[floa
 def _quantile_ms(buckets: Sequence[tuple[int, int]], total: int, q: float) -> float:
     rank = q * (total - 1)
     seen = 0
-    index = 0
     for index, count in buckets:
         seen += count
         if seen > rank:
-            break
-    return estimate_ms(index)
+            return estimate_ms(index)
+    return estimate_ms(buckets[-1][0])
 
 
 # --- a whole histogram as one integer -------------------------------------------------------------------------

@@ -46,7 +46,7 @@ DAY_S: Final = 86_400
 WINDOW_S_MAX: Final = 7 * DAY_S
 REPEAT_S_LEAST: Final = 300
 
-#: What a new rule has where nothing else is said. Recovery is half of the threshold, or a third above it.
+#: What a new rule has where nothing else is said.
 _GIVEN: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.FAILURE_SHARE: {"threshold": 0.2, "floor": 50, "window_s": 900, "hold_s": 120, "recovery_hold_s": 300},
     Kind.SLOW_SHARE: {
@@ -55,11 +55,15 @@ _GIVEN: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.MISSING_SHARE: {
         "threshold": 0.2, "floor": 50, "window_s": 1800, "hold_s": 120, "recovery_hold_s": 300, "after_s": 1800
     },
-    Kind.UNKNOWN_STATUSES: {"threshold": 1.0, "recovery": 0.0, "window_s": 3600},
-    Kind.REFUSED_SIGNATURES: {"threshold": 50.0, "recovery": 5.0, "window_s": 900, "recovery_hold_s": 300},
-    Kind.TRACKING_LAG: {"threshold": 60.0, "recovery": 10.0, "window_s": 60, "hold_s": 300, "recovery_hold_s": 60},
+    Kind.UNKNOWN_STATUSES: {"threshold": 1.0, "window_s": 3600},
+    Kind.REFUSED_SIGNATURES: {"threshold": 50.0, "window_s": 900, "recovery_hold_s": 300},
+    Kind.TRACKING_LAG: {"threshold": 60.0, "window_s": 60, "hold_s": 300, "recovery_hold_s": 60},
     Kind.SPEND: {"threshold": 100.0, "window_s": 3600, "recovery_hold_s": 900},
     Kind.OTP_CONVERSION: {"threshold": 0.3, "floor": 50, "window_s": 10_800},
+}  # fmt: skip
+#: And which part of its threshold is its recovery; of those not named half of it.
+_RECOVERY: Final = {
+    Kind.UNKNOWN_STATUSES: 0.0, Kind.REFUSED_SIGNATURES: 0.1, Kind.TRACKING_LAG: 1 / 6, Kind.OTP_CONVERSION: 4 / 3
 }  # fmt: skip
 
 
@@ -127,7 +131,7 @@ class Rules:
             given = {**_GIVEN[new.kind], **_said(new, now)}
             if new.kind is Kind.SPEND and given.get("against_usual") and new.threshold is None:
                 given["threshold"] = 3.0
-            given.setdefault("recovery", given["threshold"] * (4 / 3 if new.kind in BELOW else 1 / 2))
+            given.setdefault("recovery", given["threshold"] * _RECOVERY.get(new.kind, 0.5))
             if new.kind in BELOW:
                 given["recovery"] = min(1.0, given["recovery"])
             blank = Rule(

@@ -87,13 +87,27 @@ async function draw(element) {
   element.dataset.drawn = "yes";
   if (!isFirst) return;
   const linkOf = (point) => given.traces[point.curveNumber]?.links?.[point.pointNumber ?? point.pointIndex];
-  element.on("plotly_click", (event) => {
-    const link = event.points.map(linkOf).find(Boolean);
+  element.on("plotly_click", ({ event, points }) => {
+    const link = linkOf(pointedAt(element, event, points.filter(linkOf)));
     if (link) location.assign(link);
   });
-  element.on("plotly_hover", (event) => {
-    element.classList.toggle("clickable", event.points.some(linkOf));
+  element.on("plotly_hover", ({ points }) => {
+    element.classList.toggle("clickable", points.some(linkOf));
   });
+}
+
+/** Of the points above each other at one place, that which the pointer is on: in a stack of bars the part, of lines the
+ *  nearest. */
+function pointedAt(element, { clientY }, points) {
+  if (points.length < 2) return points[0] ?? {};
+  const { yaxis } = points[0];
+  const value = yaxis.p2d(clientY - element.getBoundingClientRect().top - yaxis._offset);
+  if (points[0].data.type !== "bar") {
+    return points.reduce((one, other) => (Math.abs(other.y - value) < Math.abs(one.y - value) ? other : one));
+  }
+  let top = 0;
+  const inOrder = [...points].filter((point) => point.y > 0).sort((one, other) => one.curveNumber - other.curveNumber);
+  return inOrder.find((point) => (top += point.y) >= value) ?? inOrder.at(-1) ?? points[0];
 }
 
 /** Draws every chart of the page, or of a part of it that is new. */
