@@ -22,11 +22,15 @@ from tests.serving import served
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def find_chromium() -> str | None:
+    """The path of the program."""
+    return os.environ.get("LANDED_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of the program; without it these tests are skipped."""
-    named = os.environ.get("LANDED_CHROMIUM")
-    found = named or next(filter(None, map(shutil.which, NAMES)), None)
+    found = find_chromium()
     if found is None:
         pytest.skip("There is no Chromium: apt-get install chromium, or name one in LANDED_CHROMIUM.")
     return found

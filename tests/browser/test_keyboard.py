@@ -54,10 +54,10 @@ def test_a_slash_goes_to_the_search(visit: Visit) -> None:
     page.keyboard.press("/")
 
     expect(page.get_by_label("Search messages")).to_be_focused()
-    page.keyboard.type("is:missing/")
-    expect(page.get_by_label("Search messages")).to_have_value("is:missing/")
+    page.keyboard.type("a/b")
+    expect(page.get_by_label("Search messages")).to_have_value("a/b")
     page.keyboard.press("Enter")
-    page.wait_for_url("**q=is*")
+    page.wait_for_url("**q=a*")
 
 
 def test_menus_and_dialogs_open_and_close_and_give_the_focus_back(visit: Visit) -> None:
@@ -73,7 +73,7 @@ def test_menus_and_dialogs_open_and_close_and_give_the_focus_back(visit: Visit) 
     expect(opener).to_be_focused()
 
     visit.go("/?since=7d")
-    menu = page.locator("details.pop summary").last
+    menu = page.locator("details.pop summary", has_text="Share")
     menu.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_label("For how long")).to_be_visible()

@@ -305,7 +305,7 @@ def _of_providers(
 
 
 def network_codes(value: str) -> tuple[str, str | None]:
-    """`262-01` is a network, `262` all that have that MCC, `262-none` those of it whose MNC is not known: then it is ""."""
+    """`262-01` is a network, `262` all that have that MCC, `262-none` those of it with no known MNC: it is "" then."""
     if value == NONE:
         return "", None
     told = _NETWORK.fullmatch(value)
