@@ -6,10 +6,10 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint fix bench recount docs lock clean
+.PHONY: help setup run test lint fix bench recount docs screenshots lock clean
 
 help: ## list these words
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # Two environments in one folder: what running needs, and on top of it what developing needs.
 # Both come from a lock file whose hashes are checked.
@@ -62,6 +62,9 @@ recount: $(VENV)/.dev ## count every figure of analytics anew from a million mes
 
 docs: $(VENV)/.dev ## write the generated parts of docs/ (settings, commands, error codes)
 	@$(BIN)/python -m landed.docs
+
+screenshots: $(VENV)/.dev ## pictures of all pages from the demo, in build/screenshots and docs/overview.png (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots
 
 # What is less than two weeks old is left alone: a bad release is mostly found and withdrawn by then.
 LOCK = $(BIN)/python -m uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -1,5 +1,5 @@
-"""A database as an operator finds it after some days: callbacks in the journal, refused ones beside it, all of it tracked;
-messages of three accounts, sessions, registrations, inbound messages and opt-outs."""
+"""A database as an operator finds it after some days: callbacks in the journal, refused ones beside it, all of it
+tracked; messages of three accounts, sessions, registrations, inbound messages and opt-outs."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -26,7 +26,7 @@ AUTH_TOKEN: Final = "a-token-of-the-shop-0123456789"
 CALLBACK_PATH: Final = "the-key-of-shop-0123456789"
 
 
-async def fill(database_url: str, *, now: datetime, days: int = 2, messages: int = 800, seed: int = 6) -> None:
+async def fill(database_url: str, *, now: datetime, days: int = 2, messages: int = 1_000, seed: int = 6) -> None:
     """An empty database with the schema gets so many messages, or some more, submitted in these days before now."""
     providers = registry.load()
     journal = PostgresJournal(database_url, lanes=1)
@@ -35,12 +35,11 @@ async def fill(database_url: str, *, now: datetime, days: int = 2, messages: int
         async with connect.pool(database_url, connections_max=4) as pool:
             await lanes.make(pool, 1)
             await _make_accounts(pool, now, days)
-            for refused, items in groupby(_items(messages // 2, now, days, seed), lambda item: item.truth.kind in REFUSED):
-                batch = list(items)
-                if refused:
-                    await refusals.keep(pool, [_refused(item) for item in batch])
+            for is_refused, items in groupby(_items(messages // 2, now, days, seed), _is_refused):
+                if is_refused:
+                    await refusals.keep(pool, [_refused(item) for item in items])
                 else:
-                    await journal.append([_accepted(item) for item in batch])
+                    await journal.append([_accepted(item) for item in items])
             tracker = Tracker(
                 name="filling",
                 journal=journal,
@@ -81,6 +80,10 @@ def _items(messages: int, now: datetime, days: int, seed: int) -> Iterator[Item]
         if item.due_at >= now:
             return
         yield item
+
+
+def _is_refused(item: Item) -> bool:
+    return item.truth.kind in REFUSED
 
 
 def _headers(item: Item) -> bytes:

@@ -23,6 +23,11 @@ class Link:
     text: str = ""
     attributes: Mapping[str, str | None] = field(default_factory=dict)
 
+    @property
+    def style(self) -> str:
+        """Its class."""
+        return self.attributes.get("class") or ""
+
 
 class Markup(HTMLParser):
     """A page, read once."""

@@ -24,7 +24,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 
 def find_chromium() -> str | None:
     """The path of the program."""
-    return os.environ.get("LANDED_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def chromium() -> str:
     """The path of the program; without it these tests are skipped."""
     found = find_chromium()
     if found is None:
-        pytest.skip("There is no Chromium: apt-get install chromium, or name one in LANDED_CHROMIUM.")
+        pytest.skip("There is no Chromium: apt-get install chromium, or name one in CHROMIUM.")
     return found
 
 
@@ -75,8 +75,8 @@ def _session(house: House, role: str) -> str:
 
 @pytest.fixture
 def open_as(browser: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
-    """`open_as("viewer", color_scheme="dark")`: a window of a browser of its own, signed in. At the end of the test none
-    of them may have complained of anything."""
+    """`open_as("viewer", color_scheme="dark")`: a window of a browser of its own, signed in. At the end of the test
+    none of them may have complained of anything."""
     with ExitStack() as stack:
         visits: list[Visit] = []
 

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,7 +26,7 @@ FOLDER: Final = ROOT / "build" / "screenshots"
 README_PICTURE: Final = ROOT / "docs" / "overview.png"
 START: Final = "/?since=7d&compare=previous"
 #: As wide as README shows it, and as high as one looks at once.
-_PICTURE: Final = {"width": 1280, "height": 960}
+_PICTURE: Final = {"width": 1280, "height": 1250}
 _PICTURE_BYTES_MAX: Final = 200_000
 _HISTORY_DAYS: Final = 14
 _TRAFFIC_S: Final = 60
@@ -39,25 +38,27 @@ _BEHIND_MAX: Final = 100
 @contextmanager
 def demo() -> Iterator[tuple[str, str]]:
     """Its address, and the path that signs in, once its history is tracked and something goes on."""
-    with tempfile.TemporaryDirectory(prefix="landed-screenshots-") as directory, socket.socket() as free:
+    with tempfile.TemporaryDirectory(prefix="landed-screenshots-") as directory:
         Path(directory).chmod(0o755)
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LANDED_")}
-        environment |= {"LANDED_DATA_DIR": directory, "LANDED_PORT": str(port), "PYTHONUNBUFFERED": "1"}
-        command = [sys.executable, "-m", "landed", "demo", "--rate=3", "--seed=7", f"--history={_HISTORY_DAYS}d"]
+        environment |= {"LANDED_DATA_DIR": directory, "PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, "-m", "landed", "demo", "--rate=1", "--seed=7", f"--history={_HISTORY_DAYS}d"]
         process = subprocess.Popen(
-            command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
+            command,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
         try:
             assert process.stdout is not None
             base_url, path = "", ""
             for line in process.stdout:
-                print(line, end="")
+                sys.stdout.write(line)
                 if link := _LINK.search(line):
                     base_url, path = link.groups()
-                if (told := _PROGRESS.search(line)) and _is_enough(*(int(each.replace(",", "")) for each in told.groups())):
+                if (progress := _PROGRESS.search(line)) and _is_enough(*progress.groups()):
                     break
             assert path, "The demo did not start; what it says is above."
             yield base_url, path
@@ -66,7 +67,8 @@ def demo() -> Iterator[tuple[str, str]]:
             process.communicate(timeout=120)
 
 
-def _is_enough(minutes: int, seconds: int, told: int, counted: int) -> bool:
+def _is_enough(*progress: str) -> bool:
+    minutes, seconds, told, counted = (int(each.replace(",", "")) for each in progress)
     return minutes * 60 + seconds >= _TRAFFIC_S and told - counted < _BEHIND_MAX
 
 
@@ -90,7 +92,7 @@ def take(page: Page, base_url: str) -> None:
         return page.content()
 
     for address in walk(look, START, filters=False):
-        print(address.partition("?")[0])
+        sys.stdout.write(f"{address.partition('?')[0]}\n")
 
 
 def take_readme_picture(page: Page, base_url: str) -> None:
@@ -112,7 +114,7 @@ def settle(page: Page) -> None:
 def main() -> None:
     chromium = find_chromium()
     if chromium is None:
-        sys.exit("There is no Chromium: apt-get install chromium, or name one in LANDED_CHROMIUM.")
+        sys.exit("There is no Chromium: apt-get install chromium, or name one in CHROMIUM.")
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -120,8 +122,8 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
         page = browser.new_context(viewport=DESKTOP, timezone_id="UTC").new_page()  # type: ignore[arg-type]
         page.goto(base_url + path)
-        take(page, base_url)
         take_readme_picture(page, base_url)
+        take(page, base_url)
         browser.close()
 
 

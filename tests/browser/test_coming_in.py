@@ -114,9 +114,11 @@ def test_a_form_that_another_page_sends_is_refused(browser: Browser, site: Site,
     sent: list[tuple[int, str | None]] = []
     visit.context.on(
         "response",
-        lambda answer: sent.append((answer.status, answer.request.header_value("cookie")))
-        if answer.request.method == "POST"
-        else None,
+        lambda answer: (
+            sent.append((answer.status, answer.request.header_value("cookie")))
+            if answer.request.method == "POST"
+            else None
+        ),
     )
 
     with another_site(f"{site.base_url}/opt-outs") as prize:

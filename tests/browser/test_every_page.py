@@ -1,11 +1,10 @@
-"""Every page there is, in light, in dark and on a phone: it complains of nothing, everybody can read it, and those who may
-not see numbers do not."""
+"""Every page there is, in light, in dark and on a phone: it complains of nothing, everybody can read it, and those who
+may not see numbers do not."""
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
-
-import pytest
 
 from tests.browser.visiting import DESKTOP, PHONE, Site, Visit
 from tests.serving import eventually
@@ -28,10 +27,8 @@ def settled(look: Callable[[], list[str]]) -> list[str]:
         found[:] = look()
         return not found
 
-    try:
+    with suppress(AssertionError):
         eventually(is_fine, 2)
-    except AssertionError:
-        pass
     return found
 
 
@@ -64,12 +61,32 @@ def test_pages_for_those_outside_can_be_read_by_everybody(open_as: Callable[...,
     visit.expected = {403, 404}
     for address in ("/sign-in", "/sign-in/none", "/start/none", "/shared/none", "/nowhere"):
         for scheme in ("light", "dark"):
-            visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            visit.page.emulate_media(color_scheme=scheme)
             page = visit.go(address)
             assert settled(lambda: visit.look("faint")) == [], address
             assert visit.look("unclear") == [], address
             page.set_viewport_size(PHONE)  # type: ignore[arg-type]
             assert visit.look("tooWide") == [], address
+
+
+def test_looking_notices_what_is_wrong(open_as: Callable[..., Visit]) -> None:
+    """Else it would look in vain."""
+    visit = open_as("viewer")
+    page = visit.go("/account")
+    assert (visit.look("faint"), visit.look("unclear"), visit.look("tooWide")) == ([], [], [])
+    page.evaluate("""() => {
+        const wrong = document.createElement("p");
+        wrong.append("too faint", document.createElement("button"), document.createElement("h1"));
+        document.querySelector("main").append(wrong);
+        const styles = new CSSStyleSheet();
+        styles.replaceSync("main p:last-child { color: #999; background: #fff; width: 3000px } h1 { min-height: 9px }");
+        document.adoptedStyleSheets = [styles];
+        wrong.querySelector("h1").append("another");
+    }""")
+
+    assert "too faint" in visit.look("faint")[0]
+    assert {"2 headings of the first level", "button. has no name: <button></button>"} <= set(visit.look("unclear"))
+    assert visit.look("tooWide")
 
 
 def people(site: Site) -> set[str]:

@@ -1,5 +1,5 @@
-"""Everything on the pages is a filter: what is pressed on is in the address and holds for all that is shown, and back and
-forward go through it."""
+"""Everything on the pages is a filter: what is pressed on is in the address and holds for all that is shown, and back
+and forward go through it."""
 
 import re
 from collections.abc import Callable

@@ -13,6 +13,7 @@ from tests.serving import Served
 DESKTOP: Final = {"width": 1280, "height": 900}
 PHONE: Final = {"width": 390, "height": 844}
 _WAIT_MS: Final = 15_000
+_ENDED_BY_LEAVING: Final = ("eventsource", "fetch", "document")
 _SCRIPT: Final = (Path(__file__).parent / "looking.js").read_text()
 
 
@@ -32,8 +33,8 @@ class Site:
 
 
 class Visit:
-    """A window. `complaints` are of its console, of requests that failed or went elsewhere, and of answers of the server
-    that no page should get."""
+    """A window. `complaints` are of its console, of requests that failed or went elsewhere, and of answers of the
+    server that no page should get."""
 
     def __init__(self, site: Site, context: BrowserContext) -> None:
         self.site = site
@@ -98,7 +99,7 @@ class Visit:
 
     def _failed(self, request: Request) -> None:
         # Whoever leaves a page ends its stream, and what its scripts were still asking.
-        was_left = request.failure == "net::ERR_ABORTED" and request.resource_type in ("eventsource", "fetch", "document")
+        was_left = request.failure == "net::ERR_ABORTED" and request.resource_type in _ENDED_BY_LEAVING
         if not was_left:
             self._complain(f"{request.method} {request.url} failed: {request.failure}")
 

@@ -134,6 +134,23 @@ def _is_text(answer: httpx.Response) -> None:
     assert not re.search(r'(?:href|src|action)="\s*javascript:', answer.text, re.IGNORECASE)
 
 
+@pytest.mark.parametrize(
+    "period",
+    [
+        "since=0001-01-01T00:00:00Z&until=0001-01-03T00:00:00Z&time_zone=Etc/GMT%2B12",
+        "since=9999-12-30T00:00:00Z&until=9999-12-31T23:59:59Z&time_zone=Pacific/Kiritimati",
+        "since=0001-01-01&until=0001-01-03&time_zone=Pacific/Kiritimati",
+        "since=1990-01-01&until=1990-01-03",
+        "since=2200-01-01&until=2200-01-03",
+    ],
+)
+def test_the_ends_of_all_time_are_a_page_or_a_sentence(house: House, period: str) -> None:
+    visitor = house.visitor("operator")
+    for path in ("/", "/messages", "/verify", "/live", "/inbound", "/opt-outs", "/alerts"):
+        for more in ("", "&compare=previous"):
+            assert visitor.get(f"{path}?{period}{more}").status_code in (200, 422), path
+
+
 @pytest.mark.parametrize("path", ["/sign-out", "/shared", "/settings/users", "/settings/keys", "/account/password"])
 def test_a_forged_form_is_refused(house: House, path: str) -> None:
     admin, other = house.visitor("admin", name="forger"), house.visitor("admin", name="other")

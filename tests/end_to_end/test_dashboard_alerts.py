@@ -39,6 +39,7 @@ def test_a_firing_alert_names_the_network_and_is_acknowledged_and_muted_by_opera
         assert operator.post(f"/alerts/{alert_id}/mute", hours="8").status_code == 303
         assert "Muted until" in viewer.page(f"/alerts/{alert_id}")
         assert operator.post(f"/alerts/{alert_id}/mute", hours="many").status_code == 422
+        assert operator.post(f"/alerts/{alert_id}/mute", hours="00000199999999999").status_code == 422
         assert operator.post(f"/alerts/{alert_id}/mute").status_code == 303
         assert "Muted until" not in viewer.page(f"/alerts/{alert_id}")
         assert "alert.acknowledged" in house.visitor("admin").page("/settings/audit")

@@ -25,6 +25,7 @@ from landed.services.arrivals import AcceptedCounter
 from landed.services.tracking import Tracker
 from landed.store import oddities, partitions, refusals
 from landed.store.refusals import Refused
+from landed.web.dashboard.live import STREAMS_OF_ONE_MAX
 from tests.calling import plivo_post
 from tests.conftest import fresh_database
 from tests.dashboard import PUBLIC_URL, House, Visitor, dashboard
@@ -379,6 +380,41 @@ def test_refused_ones_arrive_in_the_stream(filled: Filled, operator: Visitor) ->
     assert [(each["verdict"], each["proof"]) for each in seen.rows] == [("refused", "signature missing")]
 
 
+def test_nobody_takes_all_the_places_of_those_who_watch(filled: Filled, viewer: Visitor, operator: Visitor) -> None:
+    stream = html.unescape(re.search(r'data-stream="([^"]+)"', viewer.page("/live"))[1])  # type: ignore[index]
+    statuses: list[int] = []
+
+    async def watch(visitor: Visitor, gone: asyncio.Event) -> None:
+        async def send(message: Mapping[str, Any]) -> None:
+            if "status" in message:
+                statuses.append(message["status"])
+
+        async def receive() -> MutableMapping[str, Any]:
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        await filled.house.app(scope_of(visitor, stream), receive, send)
+
+    async def all_at_once() -> None:
+        async with asyncio.timeout(20):
+            gone = asyncio.Event()
+            watching = [asyncio.create_task(watch(viewer, gone)) for _ in range(STREAMS_OF_ONE_MAX + 4)]
+            while len(statuses) < len(watching):  # noqa: ASYNC110  several tell of it
+                await asyncio.sleep(0.01)
+            watching.append(asyncio.create_task(watch(operator, gone)))
+            while len(statuses) < len(watching):  # noqa: ASYNC110  several tell of it
+                await asyncio.sleep(0.01)
+            gone.set()
+            await asyncio.gather(*watching)
+
+    filled.house.run(all_at_once())
+    assert sorted(statuses[:-1]) == [200] * STREAMS_OF_ONE_MAX + [503] * 4
+    assert statuses[-1] == 200
+    statuses.clear()
+    filled.house.run(all_at_once())  # their places are free again
+    assert sorted(statuses[:-1]) == [200] * STREAMS_OF_ONE_MAX + [503] * 4
+
+
 def test_a_place_that_is_none_of_ours_is_refused(operator: Visitor) -> None:
     assert operator.get("/live/stream?place=nonsense").status_code == 422
 
@@ -421,10 +457,6 @@ def read(filled: Filled, visitor: Visitor, url: str, *, rows: int, last_event_id
 
     async def read() -> Seen:
         seen, gone = Seen([], ""), asyncio.Event()
-        parts = urlsplit(url)
-        cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-        headers = {"host": urlsplit(PUBLIC_URL).netloc, "cookie": cookies, "accept": "text/event-stream"}
-        headers |= {"last-event-id": last_event_id} if last_event_id else {}
 
         async def receive() -> MutableMapping[str, Any]:
             await gone.wait()
@@ -440,18 +472,26 @@ def read(filled: Filled, visitor: Visitor, url: str, *, rows: int, last_event_id
             if len(seen.rows) >= rows:
                 gone.set()
 
-        scope = {
-            "type": "http", "method": "GET", "path": parts.path, "raw_path": parts.path.encode(), "scheme": "https",
-            "query_string": parts.query.encode(), "client": ("127.0.0.1", 1), "server": ("landed.test", 443),
-            "headers": [(name.encode(), value.encode()) for name, value in headers.items()], "root_path": "",
-            "http_version": "1.1",
-        }  # fmt: skip
         async with asyncio.timeout(20):
-            await filled.house.app(scope, receive, send)
+            await filled.house.app(scope_of(visitor, url, last_event_id), receive, send)
         return seen
 
     seen: Seen = filled.house.run(read())
     return seen
+
+
+def scope_of(visitor: Visitor, url: str, last_event_id: str | None = None) -> dict[str, Any]:
+    """What a server tells of a request for a stream."""
+    parts = urlsplit(url)
+    cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    headers = {"host": urlsplit(PUBLIC_URL).netloc, "cookie": cookies, "accept": "text/event-stream"}
+    headers |= {"last-event-id": last_event_id} if last_event_id else {}
+    return {
+        "type": "http", "method": "GET", "path": parts.path, "raw_path": parts.path.encode(), "scheme": "https",
+        "query_string": parts.query.encode(), "client": ("127.0.0.1", 1), "server": ("landed.test", 443),
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()], "root_path": "",
+        "http_version": "1.1",
+    }  # fmt: skip
 
 
 @contextmanager

@@ -1,18 +1,19 @@
 """Who comes in to the pages, how long, and how hard it is made for everybody else."""
 
+import asyncio
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import psycopg
 import pytest
 
-from landed.domain.users import Role
+from landed.domain.users import Backoff, Role
 from landed.services import users as services
 from landed.services.passwords import Passwords
 from landed.services.signing_in import IDLE_MAX, SESSION_MAX
-from landed.store import users
+from landed.store import sign_in_failures, users
 from tests.dashboard import PASSWORD, Clock, House, Visitor, dashboard
 
 WRONG = "wrong horse battery staple"
@@ -120,6 +121,41 @@ def test_tries_of_long_ago_are_forgotten(house: House, clock: Clock) -> None:
     sign_in(house.visitor(), "somebody", WRONG)
 
     assert rows(house, "SELECT count(*) FROM sign_in_failures") == [(2,)]
+
+
+def test_whoever_has_to_wait_fills_nothing_with_names_he_makes_up(house: House) -> None:
+    for n in range(25):
+        sign_in(house.visitor(), f"user{n}", WRONG)
+    before = rows(house, "SELECT count(*) FROM sign_in_failures")
+
+    delayed = [sign_in(house.visitor(), f"other{n}", WRONG).status_code for n in range(5)]
+
+    assert delayed == [429] * 5
+    assert rows(house, "SELECT count(*) FROM sign_in_failures") == before
+
+
+def test_a_try_counts_that_comes_while_the_one_before_is_forgiven(house: House, clock: Clock) -> None:
+    backoffs = {"browser": Backoff(free=5, delay_max=timedelta(minutes=1))}
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+
+    async def begin() -> datetime | None:
+        return await sign_in_failures.begin(house.pool, backoffs, clock.now, timedelta(hours=1))
+
+    house.run(begin())
+    with psycopg.connect(house.database_url) as forgiving:
+        forgiving.execute("SELECT FROM sign_in_failures FOR UPDATE")
+
+        async def at_once() -> datetime | None:
+            trying = asyncio.create_task(begin())
+            async with asyncio.timeout(10):
+                while rows(house, waits) == [(0,)]:  # noqa: ASYNC110  nothing tells of it
+                    await asyncio.sleep(0.01)
+            forgiving.execute("DELETE FROM sign_in_failures")
+            forgiving.commit()
+            return await trying
+
+        assert house.run(at_once()) is None
+    assert rows(house, "SELECT failures FROM sign_in_failures") == [(1,)]
 
 
 def test_the_database_holds_neither_password_nor_cookie(house: House) -> None:
@@ -301,6 +337,26 @@ def test_a_link_is_over_after_an_hour(house: House, clock: Clock) -> None:
     clock.go_on(minutes=61)
 
     assert house.visitor().get(f"/sign-in/{token}").status_code == 403
+
+
+@pytest.mark.parametrize("what", ["password", "disable", "everywhere"])
+def test_a_link_is_over_when_its_user_is_signed_out_everywhere(house: House, clock: Clock, what: str) -> None:
+    house.add_user("root", "admin")
+    token, others = (house.run(services.link(house.pool, name, clock.now)) for name in ("anna", "root"))
+    anna = house.visitor()
+    sign_in(anna)
+
+    if what == "password":
+        new = f"another {PASSWORD}"
+        anna.post("/account/password", old_password=PASSWORD, password=new, again=new)
+    elif what == "everywhere":
+        anna.post("/account/sign-out-everywhere")
+    else:
+        house.run(services.disable(house.pool, "anna", clock.now))
+        house.run(services.enable(house.pool, "anna"))
+
+    assert house.visitor().get(f"/sign-in/{token}").status_code == 403
+    assert house.visitor().get(f"/sign-in/{others}").status_code == 303
 
 
 def test_the_start_link_makes_the_first_administrator_and_nobody_after(database: str) -> None:

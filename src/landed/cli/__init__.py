@@ -6,7 +6,7 @@ Command files import only what their options need; the rest is imported by the f
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -74,6 +74,10 @@ for name, command, short_help, variables in (
     app.command(name, short_help=short_help, epilog=variables)(command)
 
 
+#: Python keeps bytes of the command line that are no UTF-8 as surrogates, and nothing takes those for text.
+_NO_TEXT: Final = "surrogates not allowed"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and exit: 0 done, 1 failed, 2 misused. Errors raised on purpose are a sentence, not a traceback."""
     try:
@@ -81,6 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except LandedError as error:
         typer.echo(str(error), err=True)
         sys.exit(2 if isinstance(error, InputInvalid | SettingInvalid) else 1)
+    except UnicodeEncodeError as error:
+        if error.reason != _NO_TEXT:
+            raise
+        typer.echo("Something that was typed holds bytes that are no UTF-8 text.", err=True)
+        sys.exit(2)
 
 
 def _version(wanted: bool) -> None:

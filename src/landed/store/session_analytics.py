@@ -49,6 +49,8 @@ async def sums(engine: AsyncEngine, selection: Selection, limit: int) -> dict[tu
         TooManyRows: the database has more than `limit` of them, by resolution.
     """
     found: dict[tuple[Any, ...], list[int]] = {}
+    if not selection.slots:  # all of it is before or after all time that is counted
+        return found
     width = len(selection.columns) + 1
     rows = await reading.rows(engine, union_all(*_summed(selection)).limit(limit + 1))
     if len(rows) > limit:
@@ -69,6 +71,8 @@ async def histograms(engine: AsyncEngine, selection: Selection) -> dict[tuple[An
     They are added up here: PostgreSQL has no sum of histograms, and an integer's `+` is one.
     """
     found: dict[tuple[Any, ...], int] = {}
+    if not selection.slots:
+        return found
     rows: Sequence[Sequence[Any]] = await reading.rows(engine, union_all(*_histograms(selection)))
     for *key, sign, histogram in rows:
         found[tuple(key)] = found.get(tuple(key), 0) + sign * unpack(histogram)

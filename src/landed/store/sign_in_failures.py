@@ -9,15 +9,15 @@ from landed.store.accounts import Pool
 from landed.store.connect import transaction
 
 _FORGET: Final = "DELETE FROM sign_in_failures WHERE last_at <= %s"
-_MAKE: Final = """
+# In one order, or two tries would wait for each other. The update locks what is there, which a right password may be
+# about to delete: a look at it afterwards might find nothing.
+_LOCK: Final = """
 INSERT INTO sign_in_failures (subject, failures, last_at, free_at)
 SELECT subject, 0, %(now)s, %(now)s FROM unnest(%(subjects)s::text[]) AS subject ORDER BY subject
-    ON CONFLICT (subject) DO NOTHING
+    ON CONFLICT (subject) DO UPDATE SET last_at = sign_in_failures.last_at
+RETURNING subject, failures, free_at
 """
-# In one order, or two tries would wait for each other.
-_LOCK: Final = """
-SELECT subject, failures, free_at FROM sign_in_failures WHERE subject = ANY(%s) ORDER BY subject FOR UPDATE
-"""
+_LEAVE: Final = "DELETE FROM sign_in_failures WHERE subject = ANY(%s) AND failures = 0"
 _COUNT: Final = "UPDATE sign_in_failures SET failures = %s, last_at = %s, free_at = %s WHERE subject = %s"
 _FORGIVE: Final = "DELETE FROM sign_in_failures WHERE subject = %s"
 _TAKE_BACK: Final = """
@@ -34,10 +34,10 @@ async def begin(pool: Pool, backoffs: Mapping[str, Backoff], now: datetime, forg
     subjects = sorted(backoffs)
     async with transaction(pool) as connection:
         await connection.execute(_FORGET, [now - forget_after])
-        await connection.execute(_MAKE, {"subjects": subjects, "now": now})
-        known = await (await connection.execute(_LOCK, [subjects])).fetchall()
+        known = await (await connection.execute(_LOCK, {"subjects": subjects, "now": now})).fetchall()
         free_at = max(free_at for _, _, free_at in known)
         if free_at > now:
+            await connection.execute(_LEAVE, [subjects])  # or strangers would fill it with names they make up
             return free_at  # type: ignore[no-any-return]
         for subject, failures, _ in known:
             wait = backoffs[subject].delay(failures + 1)

@@ -31,6 +31,7 @@ _CLOSE_ONE: Final = "DELETE FROM web_sessions WHERE id = %s AND user_id = %s"
 _CLOSE_ALL: Final = """
 DELETE FROM web_sessions WHERE user_id = %(user_id)s AND (%(but)s::int IS NULL OR id <> %(but)s)
 """
+_END_LINKS: Final = "DELETE FROM sign_in_links WHERE user_id = %s"
 
 
 async def open_session(
@@ -92,8 +93,9 @@ async def close_one(pool: Pool, session_id: int, user_id: int) -> bool:
 
 
 async def close_all(pool: Pool, user_id: int, but: int | None = None) -> None:
-    """Sign that user out everywhere, but perhaps for one browser."""
+    """Sign that user out everywhere, but perhaps for one browser; links that would sign in again are over."""
     async with transaction(pool) as connection:
+        await connection.execute(_END_LINKS, [user_id])
         await connection.execute(_CLOSE_ALL, {"user_id": user_id, "but": but})
 
 

@@ -59,14 +59,14 @@ def router(stream: CallbackStream, stopping: asyncio.Event, readers: Permitted) 
             Text | None, Header(description="the `id` of the last event that was read; none: begin at `since`, or now")
         ] = None,
     ) -> Response:
-        if len(open_streams) >= STREAMS_MAX:
-            raise Overloaded(f"There are {STREAMS_MAX} streams already. Come back later.")
+        _see_room(open_streams)
         question = StreamQuestion(
             accounts=account, kinds=kind, statuses=[word.lower() for word in status], wanted=verdict, since=since
         )
         place = last_event_id or await stream.start(since)
         steps = stream.steps(question, place, account_id=key.account_id, keys_shown=includes(key, KeyScope.ADMIN))
         first = await anext(steps)  # an error is an answer, not an event
+        _see_room(open_streams)  # others may have come meanwhile
         return EventStream(_events(place, first, steps), stopping, open_streams)
 
     return routes
@@ -76,6 +76,11 @@ _DESCRIPTION: Final = (
     "Events named `callback`, each with a callback as JSON. An event without data only moves the place. Comments keep"
     " the connection alive."
 )
+
+
+def _see_room(streams: set[object]) -> None:
+    if len(streams) >= STREAMS_MAX:
+        raise Overloaded(f"There are {STREAMS_MAX} streams already. Come back later.")
 
 
 async def _events(place: str, first: Step | None, rest: AsyncIterator[Step | None]) -> AsyncIterator[bytes]:
@@ -101,7 +106,10 @@ def _event(step: Step) -> bytes:
 
 
 class EventStream(Response):
-    """Sends events until the reader is gone or too slow, its time is over, or the process is to stop."""
+    """Sends events until the reader is gone or too slow, its time is over, or the process is to stop.
+
+    It is `among` the open ones from when it is made on, so that many who come at once are counted, too.
+    """
 
     media_type = MEDIA_TYPE
 
@@ -111,10 +119,16 @@ class EventStream(Response):
         self._events = events
         self._stopping = stopping
         self._among = among
+        among.add(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-        self._among.add(self)
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._send_all(receive, send)
+        finally:
+            self._among.discard(self)
+
+    async def _send_all(self, receive: Receive, send: Send) -> None:
         tasks = [
             asyncio.create_task(each)
             for each in (self._sending(send), _gone(receive), self._stopping.wait(), asyncio.sleep(STREAM_S_MAX))
@@ -122,7 +136,6 @@ class EventStream(Response):
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._among.discard(self)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -187,7 +187,7 @@ def _hours(form: Form) -> int | None:
     text = form.get("hours")
     if text is None:
         return None
-    if not text.isdecimal() or not 1 <= int(text[:6]) <= _MUTE_H_MAX:
+    if not text.isdecimal() or len(text) > 6 or not 1 <= int(text) <= _MUTE_H_MAX:
         raise InputInvalid(f"Mute for 1 to {_MUTE_H_MAX} hours.", field="hours")
     return int(text)
 

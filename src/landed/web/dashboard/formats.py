@@ -1,6 +1,6 @@
 """Figures, times and numbers as pages show them: the filters of the templates, each by its name there."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -72,6 +72,21 @@ def money(amount: Any) -> str:
     return f"{value:,.{digits}f}{_THIN}{amount.currency or ''}".rstrip()
 
 
+def spend(amounts: Sequence[Any]) -> str:
+    """Of sums in several currencies the largest: 829.65 USD."""
+    return money(_largest(amounts))
+
+
+def main_currency(amounts: Sequence[Any]) -> str | None:
+    """Which currency that is in; None: that was not told."""
+    largest = _largest(amounts)
+    return None if largest is None else str(largest.currency or "") or None
+
+
+def _largest(amounts: Sequence[Any]) -> Any:
+    return max(amounts, key=lambda each: (each.currency is not None, abs(float(each.amount))), default=None)
+
+
 def size(value: float | None) -> str:
     """Bytes: 2048 -> 2.0 KB."""
     if value is None:
@@ -122,12 +137,14 @@ def _rough(passed_s: float) -> str:
 
 
 #: Those that need to know nothing of who looks.
-PLAIN: Final[Mapping[str, Callable[..., str]]] = {
+PLAIN: Final[Mapping[str, Callable[..., str | None]]] = {
     "count": count,
     "short": short,
     "share": share,
     "seconds": seconds,
     "money": money,
+    "spend": spend,
+    "main_currency": main_currency,
     "size": size,
     "country": country,
     "words": words,

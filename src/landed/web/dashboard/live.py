@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any, Final
 
 import orjson
@@ -25,6 +26,8 @@ from landed.web.dashboard.words import word, words
 PAGE: Final = 50
 #: What its filters are called in the address.
 FILTERS: Final = ("account", "verdict", "kind", "status", "method", "verified_by", "reason", "message", "q")
+#: Streams that one person may have open, whatever is free: each page that is looked at is one.
+STREAMS_OF_ONE_MAX: Final = 8
 #: How often a stream looks whether its reader may still see it.
 _LOOK_AGAIN_S: Final = 30.0
 _RETRY: Final = b"retry: 2000\n\n"
@@ -35,7 +38,7 @@ def router(
     pages: Pages, live: Live, pool: Pool, stopping: asyncio.Event, providers: Mapping[str, Provider]
 ) -> APIRouter:
     routes = APIRouter()
-    open_streams: set[object] = set()
+    open_streams: defaultdict[int, set[object]] = defaultdict(set)  # by user
     headers = sorted({name for each in providers.values() if isinstance(each, Diagnoses) for name in _proofs(each)})
 
     @routes.get("/live")
@@ -64,16 +67,25 @@ def router(
     @routes.get("/live/stream")
     async def stream(page: Annotated[Page, Depends(pages.viewers)]) -> Response:
         """What comes behind a place: of the header that browsers send when they come back, else of the address."""
-        if len(open_streams) >= STREAMS_MAX:
-            raise Overloaded(f"{STREAMS_MAX} people watch already. Come back later.")
+        of_one = open_streams[page.user.id]
+        _see_room(open_streams.values(), of_one)
         place = page.request.headers.get("last-event-id") or page.view.value("place")
         if place is None:
             raise InputInvalid("Say behind which place, as the page does.", field="place")
         batches = live.batches(question(page), place, keys_shown=page.may(Role.ADMIN))
         first = await anext(batches)  # an error is an answer, not an event
-        return EventStream(_events(pages, page, place, first, batches), stopping, open_streams)
+        _see_room(open_streams.values(), of_one)  # others may have come meanwhile
+        return EventStream(_events(pages, page, place, first, batches), stopping, of_one)
 
     return routes
+
+
+def _see_room(streams: Iterable[set[object]], of_one: set[object]) -> None:
+    """Raises Overloaded where all places are taken, or all that one person may have."""
+    if sum(map(len, streams)) >= STREAMS_MAX:
+        raise Overloaded(f"{STREAMS_MAX} pages are watched already. Come back later.")
+    if len(of_one) >= STREAMS_OF_ONE_MAX:
+        raise Overloaded(f"You watch {STREAMS_OF_ONE_MAX} pages already. Close one of them.")
 
 
 def question(page: Page) -> LiveQuestion:
@@ -129,7 +141,7 @@ def shown(page: Page, row: LiveCallback) -> dict[str, Any]:
         "number": page.number(row.number) if row.number else None,
         "account": row.account,
         "method": private(row.method),
-        "proof": (row.reason or "").replace("_", " ") or ", ".join(row.verified_by),
+        "proof": (row.reason or "").replace("_", " ") or ", ".join(map(_proof_name, row.verified_by)),
         "detail": private(row.detail),
         "bytes": row.body_bytes,
     }
@@ -169,6 +181,11 @@ def _filters(view: View) -> dict[str, Any]:
 
 def _proofs(provider: Diagnoses) -> list[str]:
     return [name for name in provider.signature_headers if not name.endswith("-nonce")]
+
+
+def _proof_name(header: str) -> str:
+    """x-plivo-signature-ma-v2 -> ma-v2: a list has no room for more, and says so in its heading."""
+    return header.rpartition("-signature-")[2]
 
 
 def _is_a_word(text: str) -> bool:

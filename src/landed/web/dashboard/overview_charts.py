@@ -23,7 +23,8 @@ _STATUSES: Final[Mapping[Status, str | int]] = {
     Status.UNDELIVERED: "bad",
     Status.FAILED: 4,
 }
-_QUANTILES: Final = (("p50", 1), ("p95", 2))
+#: With the name and the colour of each.
+_QUANTILES: Final = (("p50", "median", 1), ("p95", "p95", 2))
 
 
 def over_time(seen: Overview, view: View) -> dict[str, Any]:
@@ -50,11 +51,11 @@ def time_to_deliver(seen: Overview, view: View) -> dict[str, Any]:
             "mode": "lines+markers" if len(times) < 60 else "lines",
             "name": name,
             "x": times,
-            "y": [getattr(row.latency_s, name) for row in seen.series],
+            "y": [getattr(row.latency_s, quantile) for row in seen.series],
             "tone": tone,
             "links": links,
         }
-        for name, tone in _QUANTILES
+        for quantile, name, tone in _QUANTILES
     ]
     return {"traces": traces, "layout": {"unit": "seconds"}}
 

@@ -28,6 +28,7 @@ from starlette.routing import BaseRoute
 from landed.domain import numbers
 from landed.domain.errors import NotFound
 from landed.domain.users import Role, SharedLink, User, WebSession
+from landed.services import redacting
 from landed.services.auditing import Auditor
 from landed.services.signing_in import SigningIn
 from landed.web.callers import address_of
@@ -177,6 +178,12 @@ class Page:
         if text is None:
             return formats.NOTHING
         return str(text) if self.viewer is not None and self.viewer.may_see_numbers else HIDDEN
+
+    def told(self, text: str | None) -> str:
+        """A provider's word, code or sentence as this viewer may see it: without the numbers in it."""
+        if not text:
+            return formats.NOTHING
+        return text if self.viewer is not None and self.viewer.may_see_numbers else redacting.text(text)
 
     def url(self, path: str, **parameters: Change) -> str:
         """The address of one of our pages; nowhere on a shared page."""

@@ -36,9 +36,11 @@ def environment() -> Environment:
     made.filters |= {
         "number": lambda number: showing.get().number(number),
         "private": lambda text: showing.get().private(text),
+        "told": lambda text: showing.get().told(text),
         "moment": _moment,
         "ago": _ago,
     }
+    made.tests["told_whole"] = lambda text: showing.get().told(text) == text
     made.globals |= {
         "url": lambda path, **parameters: showing.get().url(path, **parameters),
         "static": lambda name: showing.get().static(name),

@@ -82,7 +82,7 @@ class View:
         """From `since` on and before `until`, UTC; the last 24 hours where nothing is said.
 
         Raises:
-            InputInvalid: one of them is no moment, or they are the wrong way round.
+            InputInvalid: one of them is no moment, they are the wrong way round, or beyond what a clock shows.
         """
         until = self._moment("until") or self.now
         try:
@@ -91,6 +91,10 @@ class View:
             raise InputInvalid("This is before all time.", field="until") from error
         if since >= until:
             raise InputInvalid("The period ends before it begins; choose another one.", field="since")
+        try:
+            since.astimezone(self.zone), until.astimezone(self.zone)
+        except OverflowError as error:
+            raise InputInvalid("This reaches beyond all time; choose another period.", field="since") from error
         return Period(since, until)
 
     @property

@@ -58,6 +58,16 @@ def test_money_shows_its_currency_and_as_many_digits_as_matter() -> None:
     assert formats.money([]) == formats.money(None) == "–"
 
 
+def test_of_sums_in_several_currencies_the_largest_that_has_a_name_is_the_main_one() -> None:
+    amounts = [
+        Money(amount="99.5", currency=None), Money(amount="2.5", currency="EUR"), Money(amount="10", currency="USD")
+    ]  # fmt: skip
+    assert formats.spend(amounts).replace("\u202f", " ") == "10.00 USD"
+    assert formats.main_currency(amounts) == "USD"
+    assert formats.main_currency(amounts[:1]) is formats.main_currency([]) is None
+    assert formats.spend([]) == "–"
+
+
 def test_countries_have_names_and_strange_codes_stay() -> None:
     assert [formats.country(code) for code in ("US", "AG", "ZZ", None, "none")] == [
         "United States", "Antigua and Barbuda", "ZZ", "unknown country", "unknown country",

@@ -64,7 +64,7 @@ def router(pages: Pages, pool: Pool, passwords: Passwords) -> APIRouter:
 
     @routes.post("/link")
     async def link(page: Admins) -> Response:
-        return await _with_link(page, page.form.text("name"))
+        return await _with_link(page, page.form.text("name").lower())
 
     async def _with_link(page: Page, name: str) -> Response:
         token = await users.link(pool, name, pages.clock())
