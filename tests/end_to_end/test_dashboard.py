@@ -18,7 +18,7 @@ from tests.conftest import fresh_database
 from tests.dashboard import PUBLIC_URL, House, dashboard
 
 #: Routes that need no guard: they tell nothing of anybody, or check a token of their own.
-OPEN = {"/static/{version}/{name}", "/shared/{token}"}
+OPEN = {"/{rest:path}", "/static/{version}/{name}", "/shared/{token}"}
 HOSTILE = [
     "<script>alert(1)</script>",
     '"><img src=x onerror=alert(1)>',
@@ -301,3 +301,9 @@ def test_the_audit_log_cannot_be_changed(house: House) -> None:
     for statement in ("UPDATE audit_log SET actor = 'nobody'", "DELETE FROM audit_log"):
         with psycopg.connect(house.database_url) as connection, pytest.raises(psycopg.errors.RaiseException):
             connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_a_call_to_an_address_of_nobody_is_told_so_without_a_page(house: House, method: str) -> None:
+    answer = house.run(house.visitor()._client.request(method, "/plivo/status", content=b"Status=sent"))
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "text/plain; charset=utf-8")

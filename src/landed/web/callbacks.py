@@ -150,7 +150,7 @@ class Receiver:
             return
         arrival = self._arrival(scope["method"], scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
         if arrival is None:
-            await self._fallback(scope, receive, send if self._directory.loaded else _never_404(send))
+            await self._fallback(scope, receive, send if self._directory.loaded else _never_refused(send))
             return
         self.received += 1
         try:
@@ -465,13 +465,14 @@ def _start(refusal: "_Refusal", problem: bytes) -> Message:
     return {"type": "http.response.start", "status": refusal.status, "headers": headers}
 
 
-def _never_404(send: Send) -> Send:
-    """Before the accounts were loaded once, an unknown path may be somebody's own: then it is our fault."""
+def _never_refused(send: Send) -> Send:
+    """Before the accounts were loaded once, an unknown path may be somebody's own. Then it is our fault, which whatever
+    lies behind us must not answer with a refusal, nor with another address."""
     is_replaced = False
 
     async def forward(message: Message) -> None:
         nonlocal is_replaced
-        if message["type"] == "http.response.start" and message["status"] == 404:
+        if message["type"] == "http.response.start" and 300 <= message["status"] < 500:
             is_replaced = True
             problem = _problem(_OUR_FAULT, StoreUnavailable.code)
             await send(_start(_OUR_FAULT, problem))

@@ -140,3 +140,8 @@ def _add_nowhere(app: FastAPI, pages: Pages) -> None:
     @app.get("/{rest:path}")
     async def nowhere(page: Annotated[Page, Depends(pages.everybody)], rest: str) -> Response:
         raise HTTPException(404)
+
+    @app.api_route("/{rest:path}", methods=["POST", "PUT", "PATCH", "DELETE"])
+    async def nothing(rest: str) -> Response:
+        """A provider that calls an address which is no account's, most likely: it is not told to send a form."""
+        return Response("There is nothing at this address.\n", 404, media_type="text/plain")
