@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
-from email.message import Message
-from email.policy import default as modern
+from email.message import EmailMessage
+from email.policy import EmailPolicy
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -50,15 +50,19 @@ VODAFONE: Final = ("262", "02")
 _NUMBERS: Final = {"310": "14155550123", "262": "4915112345678"}
 
 
+#: Gives messages that tell their parts apart.
+_MODERN: Final = EmailPolicy()
+
+
 class MailBox:
     """A mail server that keeps what it gets."""
 
     def __init__(self) -> None:
-        self.mails: list[Message] = []
+        self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
-        self.mails.append(message_from_bytes(envelope.content, policy=modern))
+        self.mails.append(message_from_bytes(envelope.content, policy=_MODERN))
         self.recipients.append(envelope.rcpt_tos)
         return "250 kept"
 

@@ -10,12 +10,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import find_chromium
 from tests.browser.visiting import DESKTOP, PHONE
@@ -26,7 +26,13 @@ FOLDER: Final = ROOT / "build" / "screenshots"
 README_PICTURE: Final = ROOT / "docs" / "overview.png"
 START: Final = "/?since=7d&compare=previous"
 #: As wide as README shows it, and as high as one looks at once.
-_PICTURE: Final = {"width": 1280, "height": 1250}
+#: Each page is taken in each of these.
+WAYS: Final[Sequence[tuple[str, Literal["light", "dark"], ViewportSize]]] = (
+    ("light", "light", DESKTOP),
+    ("dark", "dark", DESKTOP),
+    ("phone", "light", PHONE),
+)
+_PICTURE: Final[ViewportSize] = {"width": 1280, "height": 1250}
 _PICTURE_BYTES_MAX: Final = 200_000
 _HISTORY_DAYS: Final = 14
 _TRAFFIC_S: Final = 60
@@ -83,12 +89,12 @@ def take(page: Page, base_url: str) -> None:
 
     def look(address: str) -> str:
         page.goto(base_url + address)
-        for way, scheme, size in (("light", "light", DESKTOP), ("dark", "dark", DESKTOP), ("phone", "light", PHONE)):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.set_viewport_size(size)  # type: ignore[arg-type]
+        for way, scheme, size in WAYS:
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size(size)
             settle(page)
             page.screenshot(path=FOLDER / f"{name_of(address)}-{way}.png", full_page=True)
-        page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+        page.set_viewport_size(DESKTOP)
         return page.content()
 
     for address in walk(look, START, filters=False):
@@ -97,7 +103,7 @@ def take(page: Page, base_url: str) -> None:
 
 def take_readme_picture(page: Page, base_url: str) -> None:
     page.emulate_media(color_scheme="light")
-    page.set_viewport_size(_PICTURE)  # type: ignore[arg-type]
+    page.set_viewport_size(_PICTURE)
     page.goto(base_url + START)
     settle(page)
     page.screenshot(path=README_PICTURE)
@@ -120,7 +126,7 @@ def main() -> None:
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with demo() as (base_url, path), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        page = browser.new_context(viewport=DESKTOP, timezone_id="UTC").new_page()  # type: ignore[arg-type]
+        page = browser.new_context(viewport=DESKTOP, timezone_id="UTC").new_page()
         page.goto(base_url + path)
         take_readme_picture(page, base_url)
         take(page, base_url)

@@ -41,9 +41,9 @@ def test_every_page_can_be_read_by_everybody(open_as: Callable[..., Visit]) -> N
         problems = settled(lambda: visit.look("faint")) + visit.look("unclear")
         page.emulate_media(color_scheme="dark")
         problems += [f"dark: {each}" for each in settled(lambda: visit.look("faint"))]
-        page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+        page.set_viewport_size(PHONE)
         problems += [f"phone: {each}" for each in settled(lambda: visit.look("tooWide"))]
-        page.set_viewport_size(DESKTOP)  # type: ignore[arg-type]
+        page.set_viewport_size(DESKTOP)
         page.emulate_media(color_scheme="light")
         if problems:
             found[address] = problems
@@ -65,7 +65,7 @@ def test_pages_for_those_outside_can_be_read_by_everybody(open_as: Callable[...,
             page = visit.go(address)
             assert settled(lambda: visit.look("faint")) == [], address
             assert visit.look("unclear") == [], address
-            page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+            page.set_viewport_size(PHONE)
             assert visit.look("tooWide") == [], address
 
 

@@ -6,12 +6,21 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psycopg
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, Response, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    ViewportSize,
+    expect,
+)
 
 from tests.serving import Served
 
-DESKTOP: Final = {"width": 1280, "height": 900}
-PHONE: Final = {"width": 390, "height": 844}
+DESKTOP: Final[ViewportSize] = {"width": 1280, "height": 900}
+PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 _WAIT_MS: Final = 15_000
 _ENDED_BY_LEAVING: Final = ("eventsource", "fetch", "document")
 _SCRIPT: Final = (Path(__file__).parent / "looking.js").read_text()
@@ -56,8 +65,8 @@ class Visit:
         context = browser.new_context(**{"viewport": DESKTOP, "timezone_id": "UTC", **options})
         context.add_init_script(_SCRIPT)
         if role is not None:
-            session = {"name": "landed-session", "value": site.sessions[role], "url": site.base_url, "httpOnly": True}
-            context.add_cookies([session])  # type: ignore[list-item]
+            session = site.sessions[role]
+            context.add_cookies([{"name": "landed-session", "value": session, "url": site.base_url, "httpOnly": True}])
         return cls(site, context)
 
     def close(self) -> None:

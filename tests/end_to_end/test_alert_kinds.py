@@ -8,6 +8,7 @@ from functools import partial
 import pytest
 
 from landed.domain.alerting import Filter, Kind
+from landed.journal.base import Accepted
 from landed.services.alert_rules import NewRule, RuleFields
 from landed.services.alert_shapes import AlertShape, RuleShape
 from landed.services.alerts import AlertQuestion
@@ -49,7 +50,7 @@ async def at_once(house: House, name: str) -> None:
 async def test_slow_is_what_took_long_or_still_does_and_not_what_is_young(house: House) -> None:
     await at_once(house, "Messages are slow")
 
-    def delivered(number: int, network: tuple[str, str], seconds: int) -> list[object]:
+    def delivered(number: int, network: tuple[str, str], seconds: int) -> list[Accepted]:
         at = house.now
         done = f"{at + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"
         message = f"s{network}{number}"
@@ -61,7 +62,7 @@ async def test_slow_is_what_took_long_or_still_does_and_not_what_is_young(house:
     callbacks = [each for n in range(60) for each in delivered(n, ATT, 5)]
     callbacks += [each for n in range(30) for each in delivered(n, T_MOBILE, 400)]
     callbacks += [house.told(f"u{n}", VODAFONE, house.now, "sent") for n in range(30)]
-    await house.track(callbacks, disturbed=False)  # type: ignore[arg-type]
+    await house.track(callbacks, disturbed=False)
 
     await look(house)
     assert (await rule(house, "Messages are slow")).value is None  # a minute old: nobody can tell yet

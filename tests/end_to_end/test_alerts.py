@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from email.message import EmailMessage
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -27,6 +28,13 @@ async def house(database: str) -> AsyncIterator[House]:
     async with opened_house(database) as opened:
         await opened.account()
         yield opened
+
+
+def body_of(mail: EmailMessage, kind: str) -> str:
+    """`plain` or `html`."""
+    body = mail.get_body((kind,))
+    assert body is not None
+    return str(body.get_content())
 
 
 async def told_all(house: House) -> dict[str, str]:
@@ -76,11 +84,11 @@ async def test_an_outage_of_one_network_is_named_told_once_and_over_once(house: 
     assert [subject.split("]")[0] for subject in subjects] == ["[Critical", "[Over"]
     assert house.box.recipients == [["ana@example.com", "ben@example.com"]] * 2
     mail = house.box.mails[0]
-    text = mail.get_body(("plain",)).get_content()  # type: ignore[attr-defined]
+    text = body_of(mail, "plain")
     assert "T-Mobile, US (310-260)" in text
     assert "What to do:" in text
     assert "network=310-260" in text
-    assert "T-Mobile" in mail.get_body(("html",)).get_content()  # type: ignore[attr-defined]
+    assert "T-Mobile" in body_of(mail, "html")
     assert [body["type"] for body in house.hook.bodies("/hook")] == ["alert.fired", "alert.recovered"]
     chat = house.hook.bodies("/services/T0/B0/s3cr3t")
     assert len(chat) == 2

@@ -63,7 +63,7 @@ class House:
         async with asyncio.timeout(20):
             while (step := await anext(steps)) is not None:
                 found.append(step)
-        await steps.aclose()  # type: ignore[attr-defined]
+        await steps.aclose()
         return found
 
     async def told(self, question: StreamQuestion = EVERYTHING, **options: Any) -> list[str]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +30,7 @@ from landed.providers.plivo import signatures
 from landed.services.reading import CallbackQuestion, Reader
 from landed.store import callback_queries, reading
 from landed.store.callback_queries import Verdict
-from tests.calling import PUBLIC_URL, plivo_post, send
+from tests.calling import PUBLIC_URL, Call, plivo_post, send
 from tests.conftest import fresh_database
 from tests.serving import Served, eventually, served
 
@@ -85,6 +86,10 @@ def house(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator
                 yield House(server=server, api=api, reader=reader, url=url, data=data, ids=ids, message=message)
 
 
+def _is_taken(server: Served, call: Call) -> bool:
+    return send(server, call) in (200, 403)
+
+
 def fill(server: Served, api: httpx.Client, url: str, message: str) -> dict[str, str]:
     told = {"MessageUUID": message, "From": "14155550100", "To": "+14155550123"}
     calls = {
@@ -95,7 +100,7 @@ def fill(server: Served, api: httpx.Client, url: str, message: str) -> dict[str,
         "refused": plivo_post(url, told | {"MessageUUID": "late", "Status": "failed"}, LATER_TOKEN),
     }
     for call in calls.values():
-        eventually(lambda call=call: send(server, call) in (200, 403))  # type: ignore[misc]
+        eventually(partial(_is_taken, server, call))
 
     def known() -> dict[str, str]:
         page = api.get("/v1/callbacks").json()["data"]

@@ -24,6 +24,7 @@ from landed.services import accounts as account_service
 from landed.services.arrivals import AcceptedCounter
 from landed.services.tracking import Tracker
 from landed.store import oddities, partitions, refusals
+from landed.store.callback_stream import REFUSED_AFTER
 from landed.store.refusals import Refused
 from landed.web.dashboard.live import STREAMS_OF_ONE_MAX
 from tests.calling import plivo_post
@@ -116,7 +117,7 @@ async def _fill(house: House) -> Filled:
     tracker = Tracker(name="test", journal=journal, pool=house.pool, provider_of=lambda _: house.providers["plivo"])
     await tracker.drain(range(1))
     await journal.close()
-    at = datetime.now(UTC) - timedelta(seconds=1)
+    at = datetime.now(UTC) - 10 * REFUSED_AFTER  # long enough ago for no stream to tell of them again
     slashed = plivo_post(f"{filled.url}/", {"MessageUUID": "late", "Status": "failed", "To": f"+1{NUMBER}"}, TOKEN)
     lines = "".join(f"{name.lower()}: {value}\n" for name, value in slashed.headers.items())
     refused = Refused(
@@ -146,6 +147,13 @@ def viewer(filled: Filled) -> Visitor:
 
 
 # --- the list ---------------------------------------------------------------------------------------------------
+
+
+def stream_of(page: str) -> str:
+    """Where a page's script hears of what arrives."""
+    found = re.search(r'data-stream="([^"]+)"', page)
+    assert found is not None
+    return html.unescape(found[1])
 
 
 def test_the_latest_are_listed_with_verdict_status_and_number(filled: Filled, operator: Visitor) -> None:
@@ -344,7 +352,7 @@ def test_replays_are_bounded_and_only_of_those_who_may(filled: Filled, operator:
 
 def test_the_stream_goes_on_where_the_page_ended_and_where_it_broke(filled: Filled, operator: Visitor) -> None:
     page = operator.page("/live?status=undelivered")
-    stream = html.unescape(re.search(r'data-stream="([^"]+)"', page)[1])  # type: ignore[index]
+    stream = stream_of(page)
     filled.keep(filled.status("undelivered"), filled.status("sent"))
     first = read(filled, operator, stream, rows=1)
     filled.keep(filled.status("undelivered", ErrorCode="30"))
@@ -357,7 +365,7 @@ def test_the_stream_goes_on_where_the_page_ended_and_where_it_broke(filled: Fill
 
 
 def test_viewers_get_a_masked_stream_and_strangers_none(filled: Filled, viewer: Visitor) -> None:
-    stream = html.unescape(re.search(r'data-stream="([^"]+)"', viewer.page("/live"))[1])  # type: ignore[index]
+    stream = stream_of(viewer.page("/live"))
     filled.keep(filled.status("undelivered", ErrorCode="40"), filled.status(f"call {NUMBER}"))
     seen = read(filled, viewer, stream, rows=2)
 
@@ -369,7 +377,7 @@ def test_viewers_get_a_masked_stream_and_strangers_none(filled: Filled, viewer: 
 
 
 def test_refused_ones_arrive_in_the_stream(filled: Filled, operator: Visitor) -> None:
-    stream = html.unescape(re.search(r'data-stream="([^"]+)"', operator.page("/live?verdict=refused"))[1])  # type: ignore[index]
+    stream = stream_of(operator.page("/live?verdict=refused"))
     filled.keep(filled.status("sent", ErrorCode="50"))
     refused = Refused(
         filled.account.id, "signature_missing", "It has none.", datetime.now(UTC), "POST", filled.url, b"", b"a=b", 3
@@ -381,7 +389,7 @@ def test_refused_ones_arrive_in_the_stream(filled: Filled, operator: Visitor) ->
 
 
 def test_nobody_takes_all_the_places_of_those_who_watch(filled: Filled, viewer: Visitor, operator: Visitor) -> None:
-    stream = html.unescape(re.search(r'data-stream="([^"]+)"', viewer.page("/live"))[1])  # type: ignore[index]
+    stream = stream_of(viewer.page("/live"))
     statuses: list[int] = []
 
     async def watch(visitor: Visitor, gone: asyncio.Event) -> None:

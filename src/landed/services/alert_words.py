@@ -85,7 +85,7 @@ def name(dimension: str, value: str) -> str:
 
 def path(rule: Rule, period: Period, also: Mapping[str, str]) -> str:
     """The overview of that time, filtered to what it is about: parameters are called as the API's filters."""
-    values: list[tuple[str, str]] = [("since", _moment(period.since)), ("until", _moment(period.until))]
+    values: list[tuple[str, str]] = [("since", exact(period.since)), ("until", exact(period.until))]
     values += [(each.value, value) for each in Filter for value in rule.filters.get(each, ()) if each.value not in also]
     values += list(also.items())
     return f"/?{urlencode(values)}"
@@ -129,5 +129,5 @@ def _did(rule: Rule) -> str:
     return _DID[rule.kind].format(after=length((rule.after or timedelta(0)).total_seconds()))
 
 
-def _moment(at: datetime) -> str:
+def exact(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

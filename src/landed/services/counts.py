@@ -247,8 +247,9 @@ def change(now: float | None, before: float | None) -> Change:
 
 def points(now: float | None, before: float | None) -> Change:
     """Of a rate, in percentage points."""
-    unknown = now is None or before is None
-    return Change(absolute=None if unknown else round(100 * (now - before), 4), relative=None)  # type: ignore[operator]
+    if now is None or before is None:
+        return Change(absolute=None, relative=None)
+    return Change(absolute=round(100 * (now - before), 4), relative=None)
 
 
 def _cost_changes(now: list[Money], before: list[Money]) -> list[CostChange]:

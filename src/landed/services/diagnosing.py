@@ -21,6 +21,7 @@ from landed.services import callers
 from landed.services.accounts import path_url
 from landed.services.inspecting import Inspector, request_of
 from landed.services.inspecting_shapes import Diagnosis, FindingShape
+from landed.store import set_aside
 from landed.store.callback_queries import Found
 
 #: Every account, disabled ones too, with every token and path it ever had: expired ones explain much.
@@ -142,7 +143,7 @@ class Diagnoser:
             return [
                 Finding(causes=(), sentence=f"Nothing is wrong: it was accepted, proven by {held}.", is_proven=True)
             ]
-        if row.reason == "nonce_reused":
+        if row.reason == set_aside.NONCE_REUSED:
             assert self._inspector is not None  # noqa: S101  it was found by it
             whole = await self._inspector.inspect(callback_id, account_id=None, keys_shown=False)
             first = whole.nonce_first_used_by
@@ -150,7 +151,7 @@ class Diagnoser:
             details = (f"`landed callbacks compare {first} {callback_id}` shows what differs.",) if first else ()
             return [
                 Finding(
-                    causes=("nonce_reused",),
+                    causes=(set_aside.NONCE_REUSED,),
                     sentence=f"Its nonce was used before{by} with other content, and its signature does not cover the"
                     " content: take it for a forgery, unless a proxy of yours sends requests again and changes them.",
                     details=details,

@@ -39,13 +39,19 @@ from landed.services.registrations import RegistrationReader
 from landed.services.resending import Headers, header_lines
 from landed.services.sessions import SessionReader
 from landed.services.shapes import CallbackShape, callback_ids
-from landed.store import broadcast_queries, callback_queries, message_queries, registration_queries, session_queries
+from landed.store import (
+    broadcast_queries,
+    callback_queries,
+    message_queries,
+    registration_queries,
+    session_queries,
+    set_aside,
+)
 from landed.store.callback_queries import CallbackFilter, Found, Verdict
 from landed.store.reading import account_names
 
 #: Of the callbacks that told of the same.
 NEIGHBOURS_MAX: Final = 50
-_NONCE_REUSED: Final = "nonce_reused"
 _THINGS: Final = {
     Registration.BRAND: (Thing.BRAND, "brands"),
     Registration.CAMPAIGN: (Thing.CAMPAIGN, "campaigns"),
@@ -172,7 +178,7 @@ class Inspector:
         """The earliest callback of the account that has the same nonce, as far back as a search goes."""
         account = (await account_names(self._engine)).get(found.row.account_id)
         provider = self._providers.get(account.provider) if account else None
-        nonce = provider.nonce(request.headers) if provider and found.row.reason == _NONCE_REUSED else None
+        nonce = provider.nonce(request.headers) if provider and found.row.reason == set_aside.NONCE_REUSED else None
         if not nonce:
             return None
         wanted = CallbackFilter(account_ids=[found.row.account_id], header_text=nonce)

@@ -459,7 +459,7 @@ class Dispatcher:
                 async with asyncio.timeout(self._timing.call_s_max):
                     listed = await self._listed(called.client, unknown)
             except RequestRefused as error:
-                _log.warning("look_up_refused", message=str(unknown.id), reason=str(error))
+                _log.warning("look_up_refused", message=str(unknown.id), error=error.code)
             except (SendFailed, TimeoutError):
                 after_s = self._patience.look_again_s
             except StoreUnavailable:

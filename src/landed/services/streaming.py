@@ -7,7 +7,7 @@ here, so that every web process can go on with every stream. What a filter leave
 import asyncio
 import base64
 import binascii
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
@@ -138,7 +138,7 @@ class CallbackStream:
 
     async def steps(
         self, question: StreamQuestion, place: str, *, account_id: int | None, keys_shown: bool
-    ) -> AsyncIterator[Step | None]:
+    ) -> AsyncGenerator[Step | None, None]:
         """All that comes behind the place, without end. None: there is nothing now, and it waits for more.
 
         Args:

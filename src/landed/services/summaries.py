@@ -23,7 +23,7 @@ from landed.domain.weeks import last_due, week_before
 from landed.providers.base import Provider
 from landed.services import funnel, shapes
 from landed.services.alert_telling import payload
-from landed.services.alert_words import length, moment, name, percent
+from landed.services.alert_words import exact, length, moment, money, name, percent
 from landed.services.funnel import FunnelReporter
 from landed.services.questions import Group, Question
 from landed.services.reporting import AnalyticsRow, Reporter
@@ -147,7 +147,7 @@ class Summaries:
             await self._alerts(week),
         ]
         days = f"{week.since:%d %B} to {week.until - timedelta(days=1):%d %B %Y}"
-        query = urlencode({"since": _written(week.since), "until": _written(week.until)})
+        query = urlencode({"since": exact(week.since), "until": exact(week.until)})
         return WeeklySummary(
             title=f"Messages from {days}",
             since=week.since,
@@ -228,8 +228,4 @@ def _seconds(seconds: float | None) -> str:
 
 
 def _spend(row: AnalyticsRow) -> str:
-    return ", ".join(f"{float(cost.amount):,.2f} {cost.currency or ''}".strip() for cost in row.cost) or "-"
-
-
-def _written(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return ", ".join(money(float(cost.amount), cost.currency) for cost in row.cost) or "-"

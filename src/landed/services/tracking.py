@@ -287,10 +287,11 @@ class Tracker:
             told = parsed.told
             forged = {callback.id: callback for use, callback in parsed.nonces if use in reused}
             if not before:  # the ledger forgets, but what was found to be a forgery stays one
-                known = await set_aside.among(connection, [callback.id for callback in callbacks], _REUSED)
+                ids = [callback.id for callback in callbacks]
+                known = await set_aside.among(connection, ids, set_aside.NONCE_REUSED)
                 forged |= {callback.id: callback for callback in callbacks if callback.id in known}
             if forged:
-                faults += [_fault(callback, _REUSED, _NONCE_REUSED) for callback in forged.values()]
+                faults += [_fault(callback, set_aside.NONCE_REUSED, _NONCE_REUSED) for callback in forged.values()]
                 told = _without(told, forged.keys())
             kept = Kept()
             for kind, keeper in self._keepers:
@@ -358,9 +359,8 @@ async def _made_ahead(items: AsyncGenerator[T, None]) -> AsyncIterator[AsyncIter
             maker.exception()
 
 
-_REUSED: Final = "nonce_reused"
 _NONCE_REUSED: Final = (
-    "Its nonce was used before with other content. Plivo's V2 signature does not cover the body, so this is a forgery."
+    "Its nonce was used before with other content, and its signature does not cover the body: this is a forgery."
 )
 
 

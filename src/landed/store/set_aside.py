@@ -6,6 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
+#: The reason of those whose signature was used before, with other content.
+NONCE_REUSED: Final = "nonce_reused"
+
 
 class SetAside(NamedTuple):
     callback_id: int

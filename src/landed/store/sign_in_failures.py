@@ -35,10 +35,10 @@ async def begin(pool: Pool, backoffs: Mapping[str, Backoff], now: datetime, forg
     async with transaction(pool) as connection:
         await connection.execute(_FORGET, [now - forget_after])
         known = await (await connection.execute(_LOCK, {"subjects": subjects, "now": now})).fetchall()
-        free_at = max(free_at for _, _, free_at in known)
+        free_at: datetime = max(free_at for _, _, free_at in known)
         if free_at > now:
             await connection.execute(_LEAVE, [subjects])  # or strangers would fill it with names they make up
-            return free_at  # type: ignore[no-any-return]
+            return free_at
         for subject, failures, _ in known:
             wait = backoffs[subject].delay(failures + 1)
             await connection.execute(_COUNT, [failures + 1, now, now + wait, subject])

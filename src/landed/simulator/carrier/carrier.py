@@ -13,7 +13,7 @@ from uuid import UUID
 from landed.domain.receipts import Channel
 from landed.simulator.callbacks.signing import Request
 from landed.simulator.carrier import chaos
-from landed.simulator.carrier.caller import Caller
+from landed.simulator.carrier.caller import Answer
 from landed.simulator.carrier.calls import Attempt, Call, Making, Rules, State
 from landed.simulator.carrier.chaos import Flaw
 from landed.simulator.carrier.clock import Agenda, Clock, Plans
@@ -28,6 +28,12 @@ ENDED_MAX: Final = 100_000
 UNDER_WAY_MAX: Final = 64
 _MAKE: Final = "carrier.make"
 _FORGED: Final = {Flaw.WRONG_SIGNATURE: Kind.BAD_SIGNATURE, Flaw.MISSING_SIGNATURE: Kind.UNSIGNED}
+
+
+class Calls(Protocol):
+    """What makes the request of a callback: caller.Caller."""
+
+    async def call(self, request: Request, flaw: Flaw, timeout_s: float) -> Answer: ...
 
 
 class StandIn(Protocol):
@@ -63,7 +69,7 @@ class Carrier:
     `let_in` counts callbacks with a wrong or missing signature that were taken all the same.
     """
 
-    def __init__(self, *, scenario: Scenario, seed: int, clock: Clock, caller: Caller) -> None:
+    def __init__(self, *, scenario: Scenario, seed: int, clock: Clock, caller: Calls) -> None:
         self.scenario = scenario
         self.seed = seed
         self.clock = clock

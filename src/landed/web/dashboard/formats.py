@@ -7,13 +7,10 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from landed.domain.countries import COUNTRIES
+from landed.domain.countries import name_of
 
 NOTHING: Final = "–"
 _THIN: Final = "\u202f"
-_NAMES: Final = {
-    line[:2]: line[8:].partition(":")[0].strip() for line in COUNTRIES.strip().splitlines() if len(line) > 8
-}
 
 
 def count(value: float | None) -> str:
@@ -99,7 +96,7 @@ def size(value: float | None) -> str:
 
 def country(code: str | None) -> str:
     """US -> United States; a code nobody knows stays."""
-    return "unknown country" if code in (None, "", "none") else _NAMES.get(str(code), str(code))
+    return "unknown country" if code in (None, "", "none") else name_of(str(code)) or str(code)
 
 
 def words(text: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from landed.domain.statuses import Status
 from landed.services.counts import Bar
 from landed.services.overview_shapes import Overview
+from landed.web.dashboard import formats
 from landed.web.dashboard.view import View
 
 #: From the bottom of a bar to its top, with the colour of each.
@@ -66,7 +67,7 @@ def distribution(seen: Overview, view: View, messages: Callable[..., str]) -> di
     trace = {
         "type": "bar",
         "name": "messages",
-        "x": [_short(bar.from_s) for bar in bars],
+        "x": [formats.seconds(bar.from_s) for bar in bars],
         "text": [_span(bar) for bar in bars],
         "hovertemplate": "%{text}: %{y}<extra></extra>",
         "textposition": "none",
@@ -83,14 +84,7 @@ def _took(bar: Bar) -> str:
 
 
 def _span(bar: Bar) -> str:
-    return f"{_short(bar.from_s)}–{_short(bar.to_s)}"
-
-
-def _short(seconds: float) -> str:
-    for unit_s, sign in ((3600, "h"), (60, "min")):
-        if seconds >= unit_s:
-            return f"{seconds / unit_s:.1f} {sign}"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    return f"{formats.seconds(bar.from_s)}–{formats.seconds(bar.to_s)}"
 
 
 def _periods(seen: Overview) -> list[tuple[str, str]]:

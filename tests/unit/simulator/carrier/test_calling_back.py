@@ -59,7 +59,9 @@ async def test_only_the_first_attempt_is_flawed_and_a_forgery_is_not_told() -> N
         assert [attempt.status for attempt in making.attempts] == [403, 200]
     told = carrier.ledger.summary()
     assert (told.callbacks, told.forged[Kind.BAD_SIGNATURE], carrier.let_in) == (3, 3, 0)
-    assert carrier.ledger.end(message_id).status == "delivered"  # type: ignore[union-attr]
+    end = carrier.ledger.end(message_id)
+    assert end is not None
+    assert end.status == "delivered"
 
 
 async def test_who_takes_forgeries_is_found_out() -> None:
@@ -129,7 +131,7 @@ async def test_no_more_are_under_way_than_there_are_lines() -> None:
     carrier, acme = world()
 
     class Slow:
-        async def call(self, *_: object) -> tuple[int, None]:
+        async def call(self, *_: object) -> Answer:
             nonlocal most, under_way
             under_way += 1
             most = max(most, under_way)
@@ -137,9 +139,9 @@ async def test_no_more_are_under_way_than_there_are_lines() -> None:
                 go_on.set()
             await go_on.wait()
             under_way -= 1
-            return 200, None
+            return Answer(200)
 
-    carrier._caller = Slow()  # type: ignore[assignment]
+    carrier._caller = Slow()
     for _ in range(UNDER_WAY_MAX):
         acme.send(AT_ONCE)
     carrier.clock.advance(timedelta(hours=1))
@@ -157,7 +159,7 @@ async def test_at_the_end_what_may_have_arrived_is_made_once_more_and_nothing_el
         async def call(self, *_: object) -> Answer:
             return next(answers)
 
-    carrier._caller = Deaf()  # type: ignore[assignment]
+    carrier._caller = Deaf()
     for _ in range(3):
         acme.send("+15005559001")
     await pass_time(carrier, 0.15)  # each is queued, and none is sent yet
@@ -175,12 +177,12 @@ async def test_a_reset_breaks_off_what_is_under_way() -> None:
     called = asyncio.Event()
 
     class Never:
-        async def call(self, *_: object) -> tuple[int, None]:
+        async def call(self, *_: object) -> Answer:
             called.set()
             await asyncio.Event().wait()
-            return 200, None
+            return Answer(200)
 
-    carrier._caller = Never()  # type: ignore[assignment]
+    carrier._caller = Never()
     acme.send(AT_ONCE)
     running = asyncio.create_task(carrier.run())
     carrier.agenda.advance(timedelta(seconds=10))
