@@ -608,7 +608,7 @@ def test_004_a_number_that_was_unlinked_can_be_linked_to_another_campaign(
     history = [fields, fields | {"Event": "number_unlinking"}, fields | {"CampaignID": "COTHER1"}]
     for number, step in enumerate(history, 1):
         assert send(server, plivo_post(url, step, TOKEN)) == 200
-        eventually(lambda: (thing := whole(api, f"/v1/10dlc/numbers/{name}")) and len(thing["history"]) == number)  # noqa: B023
+        eventually(lambda: (thing := whole(api, f"/v1/10dlc/numbers/{name}")) and len(thing["history"]) == number)  # noqa: B023  asked in this round only
 
     thing = shown(api, f"/v1/10dlc/numbers/{name}")
     assert (thing["status"], thing["provider_campaign_id"]) == ("linked", "COTHER1")

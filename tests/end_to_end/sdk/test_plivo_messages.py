@@ -228,7 +228,7 @@ def test_too_many_requests_in_5_seconds_are_refused(client: plivo.RestClient, la
     auth_id = landed_carrier.plivo.auth_id
     httpx.patch(f"{landed_carrier.base_url}/_sim/accounts/plivo/{auth_id}", json={"requests_max": 20})
     taken = 0
-    with pytest.raises(PlivoRestError, match="429"):  # noqa: PT012
+    with pytest.raises(PlivoRestError, match="429"):  # noqa: PT012  it tells when it comes
         while taken < 30:
             client.account.get()
             taken += 1

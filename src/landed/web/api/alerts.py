@@ -94,7 +94,7 @@ def _add_alerts(routes: APIRouter, alerts: Alerts, readers: Permitted, admins: P
             Literal["firing", "over"] | None, Query(description="only those that stand, or are over")
         ] = None,
         rule: Annotated[Text | None, Query(description="id or name of the rule")] = None,
-        severity: Annotated[list[Severity], Many("how bad it is")] = [],  # noqa: B006  FastAPI copies defaults
+        severity: Annotated[list[Severity], Many("how bad it is")] = [],
         cursor: Cursor = None,
         limit: Limit = LIMIT,
     ) -> AlertList:

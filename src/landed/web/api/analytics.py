@@ -45,17 +45,17 @@ Grouping = TypeVar("Grouping", bound=Word)
 
 
 def _filters(
-    account: Accounts = [],  # noqa: B006  FastAPI copies defaults
-    provider: Annotated[list[Text], Many("a provider's name")] = [],  # noqa: B006
-    channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],  # noqa: B006
-    direction: Annotated[list[Direction], Many("outbound or inbound")] = [],  # noqa: B006
-    country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
-    network: Annotated[list[Text], Many("MCC-MNC, MCC, or `none`")] = [],  # noqa: B006
-    sender: Annotated[list[Text], Many("our number or name, or `none`")] = [],  # noqa: B006
-    status: Annotated[list[Status], Many("canonical status")] = [],  # noqa: B006
-    error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],  # noqa: B006
-    tag: Annotated[list[Text], Many("tag")] = [],  # noqa: B006
-    currency: Annotated[list[Text], Many("ISO 4217, or `none`")] = [],  # noqa: B006
+    account: Accounts = [],
+    provider: Annotated[list[Text], Many("a provider's name")] = [],
+    channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],
+    direction: Annotated[list[Direction], Many("outbound or inbound")] = [],
+    country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],
+    network: Annotated[list[Text], Many("MCC-MNC, MCC, or `none`")] = [],
+    sender: Annotated[list[Text], Many("our number or name, or `none`")] = [],
+    status: Annotated[list[Status], Many("canonical status")] = [],
+    error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],
+    tag: Annotated[list[Text], Many("tag")] = [],
+    currency: Annotated[list[Text], Many("ISO 4217, or `none`")] = [],
 ) -> Filters:
     given: Filters = {
         Group.ACCOUNT: account,
@@ -92,7 +92,7 @@ def router(reporter: Reporter, overviewer: Overviewer, aging: RegistrationAging,
         until: Until,
         filters: FiltersAsked,
         format_: AskedFormat,
-        group_by: GroupBy = [],  # noqa: B006
+        group_by: GroupBy = [],
         bucket: BucketAsked = Bucket.NONE,
         time_zone: TimeZone = "UTC",
         compare: CompareAsked = Compare.NONE,
@@ -142,7 +142,7 @@ def router(reporter: Reporter, overviewer: Overviewer, aging: RegistrationAging,
     async def count_registrations(
         key: Annotated[ApiKey, Depends(readers)],
         format_: AskedFormat,
-        account: Accounts = [],  # noqa: B006
+        account: Accounts = [],
     ) -> RegistrationAges | Response:
         answer = await aging.ages(account, account_id=key.account_id)
         if format_ is Format.JSON:

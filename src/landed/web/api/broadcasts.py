@@ -20,7 +20,7 @@ def router(reader: BroadcastReader, readers: Permitted) -> APIRouter:
         key: Annotated[ApiKey, Depends(readers)],
         since: Since,
         until: Until,
-        account: Accounts = [],  # noqa: B006  FastAPI copies defaults
+        account: Accounts = [],
         final: Annotated[bool | None, Query(description="whether nothing more is expected")] = None,
         q: Annotated[Text | None, Query(description="our id, the provider's, or the name, whole")] = None,
         cursor: Cursor = None,

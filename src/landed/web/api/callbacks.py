@@ -28,12 +28,12 @@ def router(inspector: Inspector, readers: Permitted) -> APIRouter:
         key: Annotated[ApiKey, Depends(readers)],
         since: Since,
         until: Until,
-        account: Accounts = [],  # noqa: B006  FastAPI copies defaults
+        account: Accounts = [],
         verdict: Annotated[Verdict | None, Query(description="`set_aside` are those of the accepted")] = None,
-        reason: Annotated[list[Text], Many("why it was refused or set aside: a stable word")] = [],  # noqa: B006
-        kind: Annotated[list[Text], Many("what its address says it is about: `messages`, `verify`, …")] = [],  # noqa: B006
-        status: Annotated[list[Text], Many("the provider's word that one of its fields carries")] = [],  # noqa: B006
-        method: Annotated[list[Text], Many("`GET` or `POST`; of refused ones any")] = [],  # noqa: B006
+        reason: Annotated[list[Text], Many("why it was refused or set aside: a stable word")] = [],
+        kind: Annotated[list[Text], Many("what its address says it is about: `messages`, `verify`, …")] = [],
+        status: Annotated[list[Text], Many("the provider's word that one of its fields carries")] = [],
+        method: Annotated[list[Text], Many("`GET` or `POST`; of refused ones any")] = [],
         verified_by: Annotated[Text | None, Query(description="name of a header that proves it")] = None,
         message: Annotated[Text | None, Query(description="those that told of this message, by either id")] = None,
         q: Annotated[Text | None, Query(description="contained in body or address: an id, a number, any text")] = None,
@@ -83,7 +83,7 @@ def diagnosing_router(diagnoser: Diagnoser, admins: Permitted) -> APIRouter:
     async def diagnose_callback(
         key: Annotated[ApiKey, Depends(admins)],
         callback_id: _Id,
-        url: Annotated[list[Text], Many("another URL that the provider may have called, an earlier one say")] = [],  # noqa: B006
+        url: Annotated[list[Text], Many("another URL that the provider may have called, an earlier one say")] = [],
     ) -> Diagnosis:
         return await diagnoser.diagnose(callback_id, account_id=key.account_id, keys_shown=True, other_urls=url)
 

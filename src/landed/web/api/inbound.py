@@ -33,9 +33,9 @@ def router(reader: InboundReader, readers: Permitted) -> APIRouter:
         until: Until,
         from_: Annotated[Text | None, Query(alias="from", description="the person's number, in any writing")] = None,
         to: Annotated[Text | None, Query(description="our number, in any writing")] = None,
-        account: Accounts = [],  # noqa: B006  FastAPI copies defaults
-        channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],  # noqa: B006
-        intent: Annotated[list[Intent | Literal["none"]], Many("what it asks of us, or `none`")] = [],  # noqa: B006
+        account: Accounts = [],
+        channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],
+        intent: Annotated[list[Intent | Literal["none"]], Many("what it asks of us, or `none`")] = [],
         has_media: Annotated[bool | None, Query(description="whether files came with it")] = None,
         q: Annotated[Text | None, Query(description="our id, the provider's, or either number, whole")] = None,
         cursor: Cursor = None,

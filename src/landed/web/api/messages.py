@@ -16,14 +16,14 @@ from landed.web.api.keys import Permitted
 def _question(
     since: Since,
     until: Until,
-    status: Annotated[list[Status], Many("canonical status")] = [],  # noqa: B006  FastAPI copies defaults
+    status: Annotated[list[Status], Many("canonical status")] = [],
     to: Annotated[Text | None, Query(description="the number it went to, written in any way")] = None,
     from_: Annotated[Text | None, Query(alias="from", description="the number or name it came from")] = None,
-    account: Accounts = [],  # noqa: B006
-    country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
-    error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],  # noqa: B006
+    account: Accounts = [],
+    country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],
+    error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],
     tag: Text | None = None,
-    channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],  # noqa: B006
+    channel: Annotated[list[Channel], Many("sms, mms or whatsapp")] = [],
     direction: Direction | None = None,
     q: Annotated[Text | None, Query(description="our id, the provider's, or the number it went to, whole")] = None,
 ) -> MessageQuestion:

@@ -33,9 +33,9 @@ def router(reader: OptOutReader, readers: Permitted) -> APIRouter:
         until: Until,
         sender: Annotated[Text | None, Query(description="our number or name, in any writing")] = None,
         recipient: Annotated[Text | None, Query(description="the person's number, in any writing")] = None,
-        account: Accounts = [],  # noqa: B006  FastAPI copies defaults
+        account: Accounts = [],
         opted_out: Annotated[bool | None, Query(description="false: those who opted in again")] = None,
-        source: Annotated[list[OptOutSource], Many("how we know")] = [],  # noqa: B006
+        source: Annotated[list[OptOutSource], Many("how we know")] = [],
         cursor: Cursor = None,
         limit: Limit = LIMIT,
     ) -> OptOutList:
@@ -55,7 +55,7 @@ def router(reader: OptOutReader, readers: Permitted) -> APIRouter:
         key: Annotated[ApiKey, Depends(readers)],
         sender: Annotated[Text, Query(description="our number or name, in any writing")],
         recipient: Annotated[Text, Query(description="the person's number, in any writing")],
-        account: Accounts = [],  # noqa: B006
+        account: Accounts = [],
     ) -> OptOutCheck:
         return await reader.check(sender, recipient, accounts=account, account_id=key.account_id)
 

@@ -51,9 +51,9 @@ def router(stream: CallbackStream, stopping: asyncio.Event, readers: Permitted) 
     async def stream_callbacks(
         key: Annotated[ApiKey, Depends(readers)],
         since: Since,
-        account: Accounts = [],  # noqa: B006  FastAPI copies defaults
-        kind: Annotated[list[CallbackKind], Many("what it is about")] = [],  # noqa: B006
-        status: Annotated[list[Text], Many("a word of ours or the provider's for where the thing is")] = [],  # noqa: B006
+        account: Accounts = [],
+        kind: Annotated[list[CallbackKind], Many("what it is about")] = [],
+        status: Annotated[list[Text], Many("a word of ours or the provider's for where the thing is")] = [],
         verdict: Annotated[Wanted, Query(description="refused ones come a moment later")] = Wanted.ACCEPTED,
         last_event_id: Annotated[
             Text | None, Header(description="the `id` of the last event that was read; none: begin at `since`, or now")

@@ -53,7 +53,7 @@ def router(reader: RegistrationReader, profiles: ProfileReader, readers: Permitt
     @routes.get("/profiles", summary="List the profiles that were asked for here, latest first")
     async def list_profiles(
         key: Annotated[ApiKey, Depends(readers)],
-        account: Accounts = [],  # noqa: B006  FastAPI copies defaults
+        account: Accounts = [],
         cursor: Cursor = None,
         limit: Limit = LIMIT,
     ) -> ProfileList:
@@ -66,8 +66,8 @@ def router(reader: RegistrationReader, profiles: ProfileReader, readers: Permitt
     @routes.get("/brands", summary="List brands, those first heard of last first")
     async def list_brands(
         key: Annotated[ApiKey, Depends(readers)],
-        status: Annotated[list[RegistrationStatus], _statuses(Thing.BRAND)] = [],  # noqa: B006  FastAPI copies defaults
-        account: Accounts = [],  # noqa: B006
+        status: Annotated[list[RegistrationStatus], _statuses(Thing.BRAND)] = [],
+        account: Accounts = [],
         q: Q = None,
         cursor: Cursor = None,
         limit: Limit = LIMIT,
@@ -82,8 +82,8 @@ def router(reader: RegistrationReader, profiles: ProfileReader, readers: Permitt
     @routes.get("/campaigns", summary="List campaigns, those first heard of last first")
     async def list_campaigns(
         key: Annotated[ApiKey, Depends(readers)],
-        status: Annotated[list[RegistrationStatus], _statuses(Thing.CAMPAIGN)] = [],  # noqa: B006
-        account: Accounts = [],  # noqa: B006
+        status: Annotated[list[RegistrationStatus], _statuses(Thing.CAMPAIGN)] = [],
+        account: Accounts = [],
         brand: Annotated[Text | None, Query(description="the provider's id of the brand")] = None,
         q: Q = None,
         cursor: Cursor = None,
@@ -99,8 +99,8 @@ def router(reader: RegistrationReader, profiles: ProfileReader, readers: Permitt
     @routes.get("/numbers", summary="List numbers, those first heard of last first")
     async def list_numbers(
         key: Annotated[ApiKey, Depends(readers)],
-        status: Annotated[list[RegistrationStatus], _statuses(Thing.NUMBER)] = [],  # noqa: B006
-        account: Accounts = [],  # noqa: B006
+        status: Annotated[list[RegistrationStatus], _statuses(Thing.NUMBER)] = [],
+        account: Accounts = [],
         campaign: Annotated[Text | None, Query(description="the provider's id of the campaign")] = None,
         q: Annotated[Text | None, Query(description=f"the number, written in any way, or {_NAMES}, whole")] = None,
         cursor: Cursor = None,

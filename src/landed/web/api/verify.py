@@ -76,12 +76,12 @@ def router(reader: SessionReader, reporter: FunnelReporter, readers: Permitted) 
         key: Annotated[ApiKey, Depends(readers)],
         since: Since,
         until: Until,
-        status: Annotated[list[SessionStatus], Many("canonical status")] = [],  # noqa: B006  FastAPI copies defaults
+        status: Annotated[list[SessionStatus], Many("canonical status")] = [],
         to: Annotated[Text | None, Query(description="the recipient's number, written in any way")] = None,
-        account: Accounts = [],  # noqa: B006
-        country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
-        channel: Annotated[list[Channel], Many("of the first attempt: sms, voice, whatsapp, or `none`")] = [],  # noqa: B006
-        error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],  # noqa: B006
+        account: Accounts = [],
+        country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],
+        channel: Annotated[list[Channel], Many("of the first attempt: sms, voice, whatsapp, or `none`")] = [],
+        error_code: Annotated[list[Text], Many("the provider's code, or `none`")] = [],
         q: Annotated[
             Text | None, Query(description="our id, the provider's, that of the callbacks' path, or the number, whole")
         ] = None,
@@ -117,14 +117,14 @@ def router(reader: SessionReader, reporter: FunnelReporter, readers: Permitted) 
         since: Since,
         until: Until,
         format_: AskedFormat,
-        group_by: GroupBy = [],  # noqa: B006
+        group_by: GroupBy = [],
         bucket: BucketAsked = Bucket.NONE,
         time_zone: TimeZone = "UTC",
         compare: CompareAsked = Compare.NONE,
-        account: Accounts = [],  # noqa: B006
-        channel: Annotated[list[Channel], Many("sms, voice, whatsapp, or `none`")] = [],  # noqa: B006
-        country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],  # noqa: B006
-        network: Annotated[list[Text], Many("MCC-MNC, MCC, or `none`")] = [],  # noqa: B006
+        account: Accounts = [],
+        channel: Annotated[list[Channel], Many("sms, voice, whatsapp, or `none`")] = [],
+        country: Annotated[list[Text], Many("ISO 3166 alpha-2, or `none`")] = [],
+        network: Annotated[list[Text], Many("MCC-MNC, MCC, or `none`")] = [],
     ) -> Funnel | Response:
         filters: dict[Group, list[str]] = {
             Group.ACCOUNT: account,

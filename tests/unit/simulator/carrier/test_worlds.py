@@ -129,5 +129,5 @@ async def test_steps_of_a_message_are_told_in_their_order() -> None:
 
     ordered = sorted(carrier.makings.values(), key=lambda making: (by_message(making), making.telling.at))
     for _, makings in groupby(ordered, by_message):
-        sequences = [making.call.truth.sequence for making in makings]  # type: ignore[union-attr]
+        sequences = [making.call.truth.sequence for making in makings]  # type: ignore[union-attr]  all are of messages
         assert sequences == sorted(sequences)
