@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -847,7 +847,15 @@ async def test_a_tracker_that_goes_home_leaves_its_lanes_at_once(desk: Desk, acc
     assert await second.drain(range(LANES)) == 1
 
 
-async def test_trackers_share_the_lanes_evenly_and_none_is_left_out(desk: Desk) -> None:
+@pytest.mark.parametrize("joins", ["any", "by nested loops"])
+async def test_trackers_share_the_lanes_evenly_and_none_is_left_out(desk: Desk, joins: str) -> None:
+    if joins != "any":  # what statistics may well make of it
+        for way in ("hashjoin", "mergejoin", "hashagg", "material", "sort"):
+            await desk.connection.execute(
+                sql.SQL("ALTER DATABASE {} SET {} = off").format(
+                    sql.Identifier(desk.connection.info.dbname), sql.Identifier(f"enable_{way}")
+                )
+            )
     names = ["a", "b", "c"]
     team = {name: await desk.tracker(name) for name in names}
     await team["a"].drain(range(LANES))

@@ -94,8 +94,9 @@ UPDATE conversions AS c SET attempts = c.attempts + 1, updated_at = %(now)s,
        next_attempt_at = %(now)s + make_interval(secs => least(%(first_s)s * 2 ^ c.attempts, %(most_s)s))
   FROM messages m
  WHERE m.id = c.message_id AND m.provider_message_id IS NOT NULL
-   AND c.message_id IN (SELECT message_id FROM conversions WHERE state = 'waiting' AND next_attempt_at <= %(now)s
-                         ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+   AND c.message_id = ANY (ARRAY(SELECT message_id FROM conversions
+                                  WHERE state = 'waiting' AND next_attempt_at <= %(now)s
+                                  ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING c.message_id, c.account_id, m.provider_message_id, c.converted, c.occurred_at, c.attempts
 """
 # Not where it was reported anew meanwhile.

@@ -18,18 +18,20 @@ class Lane(NamedTuple):
 _MAKE: Final = (
     "INSERT INTO lanes (lane, position) SELECT lane, '' FROM generate_series(0, %s - 1) AS lane ON CONFLICT DO NOTHING"
 )
+# Rows to take are put into an array first, here and wherever some of many are claimed: a subquery behind IN may be run
+# for each row anew, and locks others each time, more than its limit in all.
 # Waits for a transaction of this tracker's own that has the lane locked: what it is writing is no reason to lose it.
 _RENEW: Final = """
 UPDATE lanes SET leased_until = now() + %(lease_s)s * interval '1 second'
- WHERE lane IN (SELECT lane FROM lanes WHERE leased_by = %(tracker)s ORDER BY lane LIMIT %(share)s FOR UPDATE)
+ WHERE lane = ANY (ARRAY(SELECT lane FROM lanes WHERE leased_by = %(tracker)s ORDER BY lane LIMIT %(share)s FOR UPDATE))
 RETURNING lane
 """
 # Lanes of trackers that stopped renewing are free. The clock is the database's, the only one all trackers share.
 _CLAIM: Final = """
 UPDATE lanes SET leased_by = %(tracker)s, leased_until = now() + %(lease_s)s * interval '1 second'
- WHERE lane IN (SELECT lane FROM lanes
-                 WHERE leased_by IS NULL OR (leased_until < now() AND leased_by <> %(tracker)s)
-                 ORDER BY lane LIMIT %(share)s FOR UPDATE SKIP LOCKED)
+ WHERE lane = ANY (ARRAY(SELECT lane FROM lanes
+                          WHERE leased_by IS NULL OR (leased_until < now() AND leased_by <> %(tracker)s)
+                          ORDER BY lane LIMIT %(share)s FOR UPDATE SKIP LOCKED))
 RETURNING lane
 """
 _RELEASE: Final = """

@@ -53,8 +53,8 @@ SELECT n.id, n.account_id, n.message_id, n.url, 'waiting', n.created_at, n.creat
 _CLAIM: Final = """
 UPDATE media SET attempts = attempts + 1, updated_at = %(now)s,
        next_attempt_at = %(now)s + make_interval(secs => least(%(first_s)s * 2 ^ attempts, %(most_s)s))
- WHERE id IN (SELECT id FROM media WHERE state = 'waiting' AND next_attempt_at <= %(now)s
-               ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY (ARRAY(SELECT id FROM media WHERE state = 'waiting' AND next_attempt_at <= %(now)s
+                        ORDER BY next_attempt_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING id, account_id, url, attempts
 """
 # Its last attempt never came to an end.

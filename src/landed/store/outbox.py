@@ -203,20 +203,21 @@ UPDATE outbox SET claimed_by = NULL WHERE claimed_by IS NOT NULL AND state = 'wa
 _LEFT_SENDING: Final = f"""
 UPDATE outbox SET state = 'unknown', claimed_by = NULL, looks = 0, problem = %(problem)s,
        due_at = clock_timestamp() + make_interval(secs => %(look_s)s)
- WHERE id IN (SELECT id FROM outbox WHERE claimed_by IS NOT NULL AND state = 'sending' AND {_DEAD}
-               ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY (ARRAY(SELECT id FROM outbox WHERE claimed_by IS NOT NULL AND state = 'sending' AND {_DEAD}
+                        ORDER BY id LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING id, account_id
 """  # noqa: S608
 _EXPIRE: Final = """
 DELETE FROM outbox
- WHERE id IN (SELECT id FROM outbox WHERE state = 'waiting' AND claimed_by IS NULL AND expires_at <= clock_timestamp()
-               ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY (ARRAY(SELECT id FROM outbox
+                        WHERE state = 'waiting' AND claimed_by IS NULL AND expires_at <= clock_timestamp()
+                        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED))
 RETURNING id, account_id
 """
 _TAKE_UNKNOWN: Final = f"""
 UPDATE outbox SET due_at = clock_timestamp() + make_interval(secs => %(lease_s)s)
- WHERE id IN (SELECT id FROM outbox WHERE state = 'unknown' AND due_at <= clock_timestamp()
-               ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY (ARRAY(SELECT id FROM outbox WHERE state = 'unknown' AND due_at <= clock_timestamp()
+                        ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING {_MARKED}
 """  # noqa: S608
 _NEXT_UNKNOWN: Final = """

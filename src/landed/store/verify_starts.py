@@ -101,10 +101,10 @@ UPDATE verify_starts SET codes_tried = codes_tried + 1 WHERE id = %s AND codes_t
 _TRY_NOT: Final = "UPDATE verify_starts SET codes_tried = codes_tried - 1 WHERE id = %s AND codes_tried > 0"
 _CLAIM: Final = f"""
 UPDATE verify_starts SET looked_up_at = %(now)s
- WHERE id IN (SELECT id FROM verify_starts
-               WHERE state IN ('asking', 'unknown') AND asked_at < %(asked_before)s
-                 AND (looked_up_at IS NULL OR looked_up_at < %(looked_before)s)
-               ORDER BY asked_at LIMIT %(most)s FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY (ARRAY(SELECT id FROM verify_starts
+                        WHERE state IN ('asking', 'unknown') AND asked_at < %(asked_before)s
+                          AND (looked_up_at IS NULL OR looked_up_at < %(looked_before)s)
+                        ORDER BY asked_at LIMIT %(most)s FOR UPDATE SKIP LOCKED))
 RETURNING {_COLUMNS}
 """  # noqa: S608
 _HEARD: Final = "SELECT provider_session_id FROM sessions WHERE account_id = %s AND our_id = %s"
