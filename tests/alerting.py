@@ -55,11 +55,19 @@ _MODERN: Final = EmailPolicy()
 
 
 class MailBox:
-    """A mail server that keeps what it gets."""
+    """A mail server that keeps what it gets, for all recipients but those that it is told to answer otherwise."""
 
     def __init__(self) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
+        self.answers: dict[str, str] = {}
+
+    async def handle_RCPT(  # noqa: N802  aiosmtpd's name
+        self, server: SMTP, session: Any, envelope: Any, address: str, options: Sequence[str]
+    ) -> str:
+        if address not in self.answers:
+            envelope.rcpt_tos.append(address)
+        return self.answers.get(address, "250 OK")
 
     async def handle_DATA(self, server: SMTP, session: Any, envelope: Any) -> str:  # noqa: N802  aiosmtpd's name
         self.mails.append(message_from_bytes(envelope.content, policy=_MODERN))

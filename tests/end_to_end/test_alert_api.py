@@ -36,6 +36,8 @@ BAD_TARGETS: Final[list[dict[str, Any]]] = [
     {"name": "x", "kind": "slack", "url": "http://169.254.169.254/latest"},
     {"name": "x", "kind": "slack", "url": "http://[::ffff:169.254.169.254]/latest"},
     {"name": "x", "kind": "slack", "url": "http://2852039166/latest"},
+    {"name": "x", "kind": "slack", "url": "http://169.254.169.254./latest"},
+    {"name": "x", "kind": "slack", "url": "http://2852039166./latest"},
     {"name": "x", "kind": "slack", "url": "http://1.2.3.999/s3cr3t"},
     {"name": "x", "kind": "slack", "url": "https://xn--a/s3cr3t"},
     {"name": "x", "kind": "slack", "url": "https://x.test/\r\nHost: y"},

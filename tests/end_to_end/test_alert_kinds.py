@@ -197,18 +197,24 @@ async def test_without_days_to_compare_with_spend_is_not_unusual_but_an_amount_i
     assert set(await firing(house)) == {"Ten dollars"}
 
 
-async def test_few_typed_codes_are_told_with_the_country(house: House) -> None:
-    for country, mcc, mnc, started, verified in (("US", "310", "260", 100, 90), ("NG", "621", "20", 100, 2)):
+async def test_few_typed_codes_are_told_with_the_network_and_the_hour_it_began_in(house: House) -> None:
+    bad, well = MORNING - timedelta(hours=1), MORNING - timedelta(hours=4)
+    for at, country, mcc, mnc, verified in (
+        (well, "US", "310", "260", 90),
+        (well, "NG", "621", "20", 88),
+        (bad, "US", "310", "260", 90),
+        (bad, "NG", "621", "20", 2),
+    ):
         await house.rows(
             "INSERT INTO session_counters_hour (account_id, bucket_at, country, mcc, mnc, channel, started, sent,"
             " delivered, verified, expired, ended, attempts, attempts_sent, attempts_delivered, histogram)"
-            " VALUES (%s, %s, %s, %s, %s, 'sms', %s, 0, 0, %s, 0, 0, 0, 0, 0, '')",
-            house.account_id, MORNING - timedelta(hours=1), country, mcc, mnc, started, verified,
+            " VALUES (%s, %s, %s, %s, %s, 'sms', 100, 0, 0, %s, 0, 0, 0, 0, 0, '')",
+            house.account_id, at, country, mcc, mnc, verified,
         )  # fmt: skip
     await house.rules().change("Few codes are typed", RuleFields(threshold=0.5, recovery=0.6), account_id=None)
 
     await look(house, after=timedelta(minutes=10))
-    assert (await rule(house, "Few codes are typed")).value is None  # sessions may still be passed
+    assert (await rule(house, "Few codes are typed")).value == 0.89  # those of the last hour may still be passed
     assert await look(house, after=timedelta(minutes=10)) == 1
 
     alert = (await firing(house))["Few codes are typed"]
@@ -216,6 +222,7 @@ async def test_few_typed_codes_are_told_with_the_country(house: House) -> None:
     assert alert.where is not None
     assert (alert.where.dimension, alert.where.value) == ("network", "621-20")
     assert "2 % of 100 were verified, all others 90 %" in alert.where.text
+    assert alert.since == bad
 
 
 async def test_filters_narrow_what_a_rule_sees(house: House) -> None:

@@ -2,10 +2,17 @@
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from landed.domain.alerting import Kind, Observation, Rule
+from landed.domain.explaining import Counted
+from landed.domain.periods import Period
+from landed.services import alert_words
 from landed.services.alerts import AlertQuestion
+from landed.services.observing import Seen
+from landed.store.oddities import OddityCount
 from tests.alerting import ATT, T_MOBILE, opened_house
 from tests.dashboard import dashboard
 
@@ -82,6 +89,21 @@ def test_admins_say_who_is_told_and_addresses_of_hooks_are_never_shown(database:
         assert admin.post("/alerts/targets/desk/remove").status_code == 303
         admin.page("/alerts/targets")  # says once what was done
         assert "desk" not in admin.page("/alerts/targets")
+
+
+def test_every_kind_of_alert_leads_to_a_page_that_viewers_may_see(database: str) -> None:
+    until = datetime.now(UTC)
+    seen = Seen(
+        Observation(until, 1, 1),
+        Period(until - timedelta(hours=3), until),
+        Counted(1, 1),
+        words=[OddityCount(1, "bounced", 1)],
+    )
+    with dashboard(database) as house:
+        viewer = house.visitor("viewer")
+        for kind in Kind:
+            rule = Rule(name="x", kind=kind, threshold=1, recovery=1, window=timedelta(hours=3))
+            viewer.page(alert_words.path(rule, seen, seen.period.since, {"country": "US"}))
 
 
 @pytest.mark.parametrize("path", ["/alerts?state=odd", "/alerts?severity=loud", "/alerts?cursor=x"])

@@ -19,7 +19,11 @@ _ADDRESS: Final = re.compile(
 
 
 class MailFailed(Exception):
-    """It may not have arrived. Says why without a password in it."""
+    """It may not have arrived. Says why without a password in it. `left`: with whom, where others have it."""
+
+    def __init__(self, message: str, *, left: Sequence[str] | None = None) -> None:
+        super().__init__(message)
+        self.left = left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ class Explainer:
             cells = await self._observer.cells(rule, now, seen.period, connection, apart=True)
             before = Period(seen.period.since - BEFORE, seen.period.since)
             found = explaining.of_share(cells, await self._observer.cells(rule, now, before, connection, apart=True))
-            since = min(since, await self._began(rule, now, seen, found))
+            since = min(since, await self._began(rule, now, seen, found, connection))
             error = self._error(cells, found, now) if rule.kind is Kind.FAILURE_SHARE else None
         also = {found.dimension: found.value} if found else {}
         content = {
@@ -61,18 +61,18 @@ class Explainer:
                 {"account": _account(now, each.account_id), "word": each.word, "times": each.times}
                 for each in seen.words[:WORDS_SHOWN]
             ],
-            "path": alert_words.path(rule, Period(min(since, seen.period.since), now.at), also),
+            "path": alert_words.path(rule, seen, since, also),
         }
         return content, since
 
-    async def _began(self, rule: Rule, now: Now, seen: Seen, found: Where | None) -> datetime:
+    async def _began(
+        self, rule: Rule, now: Now, seen: Seen, found: Where | None, connection: AsyncConnection[Any]
+    ) -> datetime:
         """When it began, at the place that explains it."""
-        narrowed = rule
-        if found is not None:
-            narrowed = _narrowed(rule, found)
+        narrowed = rule if found is None else _narrowed(rule, found)
         resolution = Resolution.MINUTE if rule.window <= timedelta(hours=6) else Resolution.HOUR
         period = Period(start_of(resolution, seen.period.since - BACK), seen.period.until)
-        series = await self._observer.series(narrowed, now, period)
+        series = await self._observer.series(narrowed, now, period, connection)
         if not series:
             return seen.period.since
         return series[explaining.began([counted for _, counted in series])][0]

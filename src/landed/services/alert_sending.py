@@ -30,11 +30,12 @@ _NO_MAIL: Final = "No mail server is set: LANDED_SMTP_URL is where mail is hande
 
 
 class NotDelivered(Exception):
-    """It did not arrive, as far as we know. `final`: it never will."""
+    """It did not arrive, as far as we know. `final`: it never will. `left`: with whom, where others have it."""
 
-    def __init__(self, message: str, *, final: bool = False) -> None:
+    def __init__(self, message: str, *, final: bool = False, left: Sequence[str] | None = None) -> None:
         super().__init__(message)
         self.final = final
+        self.left = left
 
 
 class Sender:
@@ -57,13 +58,15 @@ class Sender:
 
         Args:
             target: None: mail to `addresses`.
+            addresses: of a target, those that are left, where the others have it.
             at: now; of mail, when it was written.
 
         Raises:
             NotDelivered: it did not arrive, as far as we know.
         """
         if target is None or target.kind == TargetKind.EMAIL:
-            return await self._mail(target.addresses if target else addresses, message_id, content)
+            to = [each for each in target.addresses if not addresses or each in addresses] if target else addresses
+            return await self._mail(to, message_id, content) if to else None
         kept = orjson.loads(self._sealer.open(target.sealed or b""))
         if target.kind == TargetKind.SLACK:
             await self._post(kept["url"], orjson.dumps(alert_texts.slack(alert_texts.of(content))), {})
@@ -87,7 +90,7 @@ class Sender:
         try:
             return await self._mailer.send(written)
         except MailFailed as error:
-            raise NotDelivered(str(error)) from error
+            raise NotDelivered(str(error), left=error.left) from error
 
     async def _post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
         """The address is a secret: errors of the library, which hold it, are named by their class."""

@@ -195,6 +195,7 @@ def host_of(url: str) -> str:
 
 def _is_link_local(host: str) -> bool:
     """Whether it is an address where clouds keep the credentials of machines, in any form that is called."""
+    host = host.rstrip(".")
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

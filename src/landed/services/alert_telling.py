@@ -42,11 +42,13 @@ class Telling:
     async def over(
         self, connection: AsyncConnection[Any], row: AlertRow, ended_by: EndedBy, last: float | None
     ) -> None:
-        """End it, and tell all who were told that it fired."""
+        """End it, and tell all who were told that it fired, and are still to be told."""
         await alerts.end(connection, row.id, ended_by, self._now, last)
         ended = replace(row, ended_by=ended_by, ended_at=self._now, last=last)
+        off = {target.id for target in self._targets if not target.enabled}
         for target_id in await alerts.told_targets(connection, row.id):
-            await self._tell(connection, Told.RECOVERED, ended, target_id)
+            if target_id not in off:
+                await self._tell(connection, Told.RECOVERED, ended, target_id)
 
     async def _tell(self, connection: AsyncConnection[Any], kind: Told, row: AlertRow, target_id: UUID) -> None:
         account = self._accounts.get(row.account_id or 0)

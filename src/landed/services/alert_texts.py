@@ -7,11 +7,15 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final, NamedTuple
 
+from landed.domain.alerting import Kind
+from landed.services import alert_words
 from landed.services.alert_shapes import AlertShape
 from landed.services.alert_words import moment
 
 #: Slack refuses longer ones.
 _BLOCK_CHARACTERS_MAX: Final = 2_900
+#: And Discord longer texts.
+_TEXT_CHARACTERS_MAX: Final = 1_900
 _SUBJECT_CHARACTERS_MAX: Final = 200
 _SIGNS: Final = {"info": "🔵", "warning": "🟠", "critical": "🔴"}
 _ENDED: Final = {
@@ -40,7 +44,16 @@ class Text(NamedTuple):
 
 
 def of(payload: Mapping[str, Any]) -> Text:
-    """What a notification says."""
+    """What a notification says, each heading, line and cell on one line."""
+    told = _told(payload)
+    sections = [
+        Section(_line(each.heading), [*map(_line, each.lines)], [[*map(_line, row)] for row in each.table])
+        for each in told.sections
+    ]
+    return told._replace(sections=sections)
+
+
+def _told(payload: Mapping[str, Any]) -> Text:
     event, data = str(payload["type"]), payload["data"]
     if event == "summary.weekly":
         return _summary(data)
@@ -61,12 +74,22 @@ def _alert(event: str, alert: AlertShape) -> Text:
         facts.append(("Most common", _error(alert)))
         if alert.error.meaning:
             facts.append(("What to do", alert.error.meaning.advice))
+    if event != "alert.fired":
+        facts += _figures(alert)
     lines = [f"{name}: {text}" for name, text in facts]
     if is_over:
         over_at = f"Over since {moment(alert.ended_at)}. " if alert.ended_at else ""
         lines = [over_at + _ENDED.get(alert.ended_by or "", ""), *lines]
     sign = "🟢" if is_over else _SIGNS.get(alert.severity, "")
     return Text(f"[{word}] {alert.title}", [Section(alert.title, lines)], alert.url, sign)
+
+
+def _figures(alert: AlertShape) -> list[tuple[str, str]]:
+    """What became of the figure since it fired. Spend has none: an amount is nothing without its currency."""
+    kind = Kind(alert.kind)
+    if kind is Kind.SPEND or alert.last is None:
+        return []
+    return [("Now", alert_words.number(kind, alert.last)), ("Worst", alert_words.number(kind, alert.worst))]
 
 
 def _error(alert: AlertShape) -> str:
@@ -84,7 +107,12 @@ def _summary(data: Mapping[str, Any]) -> Text:
 
 def subject(text: Text) -> str:
     """One line, without what could begin another header."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text.subject).split())[:_SUBJECT_CHARACTERS_MAX]
+    return _line(text.subject)[:_SUBJECT_CHARACTERS_MAX]
+
+
+def _line(text: str) -> str:
+    """On one line, whatever is in it: a word of others makes no lines that look like ours."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def plain(text: Text) -> str:
@@ -116,27 +144,38 @@ def _html_cell(cell: str) -> str:
 
 
 def slack(text: Text) -> dict[str, Any]:
-    """For incoming webhooks of Slack, and whatever takes the same: a text for notifications, and blocks."""
-    first, *others = [_slack_section(section) for section in text.sections]
-    blocks: list[dict[str, Any]] = [_block(f"{text.sign} {first}".strip()), *map(_block, others)]
-    if text.url:
-        blocks.append(_block(f"<{_escaped(text.url)}|Look at it in Landed>"))
-    return {"text": f"{text.sign} {_escaped(subject(text))}".strip(), "blocks": blocks}
+    """For incoming webhooks of Slack, and whatever takes the same: blocks, and all in a text for those without."""
+    first, *others = text.sections
+    title = f"{text.sign} {_escaped(subject(text))}".strip()
+    says_it = first.heading in subject(text)
+    whole = "\n\n".join([title, *map(_slack_section, [first._replace(heading="") if says_it else first, *others])])
+    link = f"<{_entities(text.url)}|Look at it in Landed>" if text.url else ""
+    if len(link) > _BLOCK_CHARACTERS_MAX // 2:
+        link = ""
+    blocks = [f"{text.sign} {_slack_section(first)}".strip(), *map(_slack_section, others), *([link] if link else [])]
+    room = _TEXT_CHARACTERS_MAX - len(link) - 2
+    return {"text": f"{whole[:room]}\n\n{link}".strip(), "blocks": [_block(block) for block in blocks]}
 
 
 def _slack_section(section: Section) -> str:
-    lines = [f"*{_escaped(section.heading)}*", *map(_escaped, section.lines)]
+    lines = [*([f"*{_escaped(section.heading)}*"] if section.heading else []), *map(_escaped, section.lines)]
     if section.table:
         lines.append("```" + "\n".join(map(_escaped, _columns(section.table))) + "```")
     return "\n".join(lines)
 
 
 def _block(markdown: str) -> dict[str, Any]:
-    return {"type": "section", "text": {"type": "mrkdwn", "text": markdown[:_BLOCK_CHARACTERS_MAX]}}
+    """`verbatim`: Slack makes no links and mentions of its own out of what is written there."""
+    return {"type": "section", "text": {"type": "mrkdwn", "text": markdown[:_BLOCK_CHARACTERS_MAX], "verbatim": True}}
 
 
 def _escaped(text: str) -> str:
-    """As Slack asks for it: nothing in here is a mention or a link of anybody else's."""
+    """Nothing in here is a mention or a link of anybody else's. Slack asks for entities; others (Mattermost, Discord)
+    call people by the sign alone, which a space of no width takes from it."""
+    return _entities(text).replace("@", "@\u200b")
+
+
+def _entities(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 

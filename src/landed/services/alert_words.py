@@ -1,18 +1,24 @@
 """How figures of alerts read: titles, where it goes wrong, and the address of the page that shows it."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
-from landed.domain.alerting import Filter, Kind, Rule
+from landed.domain.alerting import SHARES, Filter, Kind, Rule
+from landed.domain.counters import Resolution
 from landed.domain.countries import country_of_mcc
 from landed.domain.countries import name_of as country_name
 from landed.domain.explaining import Counted, Where
 from landed.domain.networks import network_name
-from landed.domain.periods import Period
+from landed.domain.periods import end_of
 from landed.services.observing import Seen
 
+#: What callbacks show, one by one; all else is counted.
+_LIVE: Final = frozenset({Kind.UNKNOWN_STATUSES, Kind.REFUSED_SIGNATURES})
+_WORDS_MAX: Final = 20
+_NOT_LETTERS: Final = re.compile(r"[-_ ]")
 #: Of so many messages, what was wrong with the bad ones.
 _DID: Final = {
     Kind.FAILURE_SHARE: "failed",
@@ -66,6 +72,13 @@ def where(rule: Rule, found: Where, currency: str | None) -> str:
     return text
 
 
+def number(kind: Kind, figure: float) -> str:
+    """A figure of a rule of that kind, but of spend."""
+    if kind in SHARES:
+        return percent(figure)
+    return length(figure) if kind is Kind.TRACKING_LAG else f"{figure:,.0f}"
+
+
 def share(rule: Rule, counted: Counted) -> float | None:
     """As the rule has it: of verify sessions the good ones."""
     return round(_told(rule, counted), 6) if counted.of and rule.kind in _DID else None
@@ -83,12 +96,30 @@ def name(dimension: str, value: str) -> str:
     return f"{dimension.capitalize()} {value}"
 
 
-def path(rule: Rule, period: Period, also: Mapping[str, str]) -> str:
-    """The overview of that time, filtered to what it is about: parameters are called as the API's filters."""
-    values: list[tuple[str, str]] = [("since", exact(period.since)), ("until", exact(period.until))]
+def path(rule: Rule, seen: Seen, since: datetime, also: Mapping[str, str]) -> str:
+    """The page that shows it, filtered to what it is about: parameters are called as the API's filters.
+
+    It ends where the window does, so that the figures there are those that are told.
+    """
+    if rule.kind is Kind.TRACKING_LAG:
+        return "/settings"
+    is_counted = rule.kind not in _LIVE
+    until = seen.period.until if is_counted else end_of(Resolution.MINUTE, seen.period.until)
+    values: list[tuple[str, str]] = [("since", exact(min(since, seen.period.since))), ("until", exact(until))]
     values += [(each.value, value) for each in Filter for value in rule.filters.get(each, ()) if each.value not in also]
-    values += list(also.items())
-    return f"/?{urlencode(values)}"
+    values += [*also.items(), *([] if is_counted else _of_callbacks(rule, seen))]
+    page = "/verify" if rule.kind is Kind.OTP_CONVERSION else "/" if is_counted else "/live"
+    return f"{page}?{urlencode(values)}"
+
+
+def _of_callbacks(rule: Rule, seen: Seen) -> list[tuple[str, str]]:
+    """What the list of callbacks is filtered by: why they were refused, or the words they tell."""
+    words = list(dict.fromkeys(each.word for each in seen.words))
+    if rule.kind is Kind.REFUSED_SIGNATURES:
+        return [("verdict", "refused"), *(("reason", word) for word in words)]
+    # That list is for words. Where one looks like something else it is shown whole.
+    are_words = len(words) <= _WORDS_MAX and all(_NOT_LETTERS.sub("", word).isalpha() for word in words)
+    return [("status", word) for word in words] if are_words else []
 
 
 def percent(value: float) -> str:

@@ -33,6 +33,7 @@ from landed.store.reading import AccountName
 SETTLED: Final = timedelta(minutes=1)
 #: So long a person may take to type a code.
 SESSIONS_SETTLED: Final = timedelta(minutes=15)
+HOUR: Final = timedelta(hours=1)
 #: What is usual is the mean over the same time of so many days before, of those that had messages then.
 USUAL_DAYS: Final = 7
 USUAL_DAYS_LEAST: Final = 3
@@ -127,10 +128,16 @@ class Observer:
         late = await self._late(rule, now, [period.since, period.until], columns)
         return _cells(rule, rows, columns, late, now.accounts)
 
-    async def series(self, rule: Rule, now: Now, period: Period) -> list[tuple[datetime, Counted]]:
-        """A share of messages by the minute, or by the hour where a window is long or was long ago."""
+    async def series(
+        self, rule: Rule, now: Now, period: Period, connection: AsyncConnection[Any]
+    ) -> list[tuple[datetime, Counted]]:
+        """A share by the minute; by the hour where a window is long or was long ago, and of verify sessions."""
+        if rule.kind is Kind.OTP_CONVERSION:
+            hours = [period.since + number * HOUR for number in range(int((period.until - period.since) / HOUR))]
+            cells = [await _session_cells(rule, now, Period(hour, hour + HOUR), connection) for hour in hours]
+            return [(hour, explaining.total(these)) for hour, these in zip(hours, cells, strict=True) if these]
         is_short = minutes_kept(now.at).since <= period.since and rule.window <= timedelta(hours=6)
-        step = timedelta(minutes=1) if is_short else timedelta(hours=1)
+        step = timedelta(minutes=1) if is_short else HOUR
         since = start_of(Resolution.MINUTE if is_short else Resolution.HOUR, period.since)
         edges = [since + number * step for number in range(int((period.until - since) / step) + 1)]
         rows = await self._rows(rule, now, edges, ())

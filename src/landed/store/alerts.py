@@ -143,8 +143,9 @@ SELECT n.id, t.name AS target, n.kind, n.state, n.attempts, n.next_attempt_at, n
   FROM alert_notifications n LEFT JOIN alert_targets t ON t.id = n.target_id
  WHERE n.alert_id = %s ORDER BY n.number
 """
-# The next attempt is set before this one begins: killed in between, it is simply made then. One target is given no more
-# than a few at a time, and of one alert the recovery waits for what comes before it.
+# While an attempt is made nobody else makes one; killed amid it, it is made again when that time is over. One target is
+# given no more than a few at a time, with those on their way to it, and of one alert the recovery waits for what comes
+# before it.
 _CLAIM: Final = """
 WITH due AS (
     SELECT id, row_number() OVER (PARTITION BY target_id ORDER BY number) AS place FROM alert_notifications AS n
@@ -154,17 +155,20 @@ WITH due AS (
                           AND before.state = 'waiting' AND before.number < n.number)
 ), picked AS (
     SELECT n.id FROM alert_notifications n JOIN due ON due.id = n.id
-     WHERE due.place <= %(each)s AND n.state = 'waiting' AND n.next_attempt_at <= %(now)s
+     WHERE due.place + cardinality(array_positions(%(under_way)s::uuid[], n.target_id)) <= %(each)s
+       AND n.state = 'waiting' AND n.next_attempt_at <= %(now)s
      ORDER BY n.number LIMIT %(limit)s FOR UPDATE OF n SKIP LOCKED
 )
 UPDATE alert_notifications AS n SET attempts = n.attempts + 1,
-       next_attempt_at = %(now)s + make_interval(secs => least(%(first_s)s * 2 ^ n.attempts, %(most_s)s))
+       next_attempt_at = %(now)s + make_interval(secs => %(held_s)s)
   FROM picked WHERE n.id = picked.id
 RETURNING n.id, n.target_id, n.addresses, n.kind, n.content, n.attempts, n.created_at
 """
 _SETTLE: Final = """
 UPDATE alert_notifications SET state = %(state)s, problem = %(problem)s,
-       settled_at = CASE WHEN %(state)s <> 'waiting' THEN %(now)s::timestamptz END
+       addresses = coalesce(%(addresses)s::text[], addresses),
+       settled_at = CASE WHEN %(state)s <> 'waiting' THEN %(now)s::timestamptz END,
+       next_attempt_at = %(now)s + make_interval(secs => least(%(first_s)s * 2 ^ (attempts - 1), %(most_s)s))
  WHERE id = %(id)s AND state = 'waiting'
 """
 _FIRING: Final = "SELECT severity, count(*) FROM alerts WHERE ended_by IS NULL GROUP BY severity"
@@ -259,22 +263,50 @@ async def notifications(connection: AsyncConnection[Any], alert_id: UUID) -> lis
         return await cursor.fetchall()
 
 
-async def claim(pool: Pool, now: datetime, *, limit: int, each: int, first_s: float, most_s: float) -> list[Claimed]:
-    """Take some that are due, at most `each` of one target. Those that are not settled are due again after `first_s`
-    seconds, then twice that, …
+async def claim(
+    pool: Pool,
+    now: datetime,
+    *,
+    limit: int,
+    each: int,
+    under_way: Sequence[UUID | None],
+    held_s: float,
+) -> list[Claimed]:
+    """Take some that are due. Those that are not settled are due again after `held_s` seconds.
+
+    Args:
+        each: at most so many of one target, together with those of `under_way`, which names its target once for each.
 
     Raises:
         StoreUnavailable: nothing was taken.
     """
     async with transaction(pool) as connection:
-        asked = {"now": now, "limit": limit, "each": each, "first_s": first_s, "most_s": most_s}
+        asked = {"now": now, "limit": limit, "each": each, "under_way": list(under_way), "held_s": held_s}
         return [Claimed(*row) for row in await (await connection.execute(_CLAIM, asked)).fetchall()]
 
 
-async def settle(pool: Pool, notification_id: UUID, state: Delivery, problem: str | None, now: datetime) -> None:
-    """Note what came of an attempt."""
+async def settle(
+    pool: Pool,
+    notification_id: UUID,
+    state: Delivery,
+    problem: str | None,
+    now: datetime,
+    *,
+    first_s: float,
+    most_s: float,
+    addresses: Sequence[str] | None = None,
+) -> None:
+    """Note what came of an attempt, and which addresses of mail are left where it did not reach all.
+
+    What waits on is due again after `first_s` seconds, then twice that, … up to `most_s`.
+    """
+    left = None if addresses is None else list(addresses)
+    asked = {
+        "id": notification_id, "state": state, "problem": problem, "addresses": left, "now": now,
+        "first_s": first_s, "most_s": most_s,
+    }  # fmt: skip
     async with transaction(pool) as connection:
-        await connection.execute(_SETTLE, {"id": notification_id, "state": state, "problem": problem, "now": now})
+        await connection.execute(_SETTLE, asked)
 
 
 async def counts(pool: Pool) -> AlertCounts:

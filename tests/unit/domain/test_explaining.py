@@ -52,6 +52,34 @@ def test_where_everything_fails_alike_what_all_have_in_common_is_named() -> None
     assert of_share(apart, USUAL) is None
 
 
+def apart(*rows: tuple[str, int, int]) -> list[Cell]:
+    """Network, failed, messages; nothing else is known."""
+    return [Cell({"network": network}, failed, messages) for network, failed, messages in rows]
+
+
+def test_the_largest_is_not_named_for_what_is_everywhere() -> None:
+    everywhere = apart(("large", 300, 500), ("small", 52, 100))
+
+    assert of_share(everywhere, USUAL) is None
+    assert named(of_share(apart(("large", 300, 500), ("small", 10, 100)), USUAL)) == ("network", "large")
+
+
+def test_the_one_that_got_worse_is_named_and_not_the_one_that_always_was_worse() -> None:
+    now = apart(("poor", 60, 120), ("broken", 55, 300), ("good", 0, 580))
+
+    before = apart(("poor", 200, 400), ("broken", 4, 3600))
+    assert named(of_share(now, before)) == ("network", "broken")
+    # Of one that hardly sent anything before nobody knows how it was.
+    before = apart(("poor", 2, 2), ("broken", 4, 3600))
+    assert named(of_share(now, before)) == ("network", "poor")
+
+
+def test_where_none_got_worse_the_one_that_more_is_sent_to_is_named() -> None:
+    before = apart(("poor", 200, 400), ("good", 36, 3600))
+
+    assert named(of_share(apart(("poor", 200, 400), ("good", 4, 400)), before)) == ("network", "poor")
+
+
 def test_nothing_is_named_where_it_is_as_usual() -> None:
     assert of_share(cells(("310-260", "US", 3, 1000)), USUAL) is None
     assert of_share([], []) is None
@@ -95,3 +123,8 @@ def test_it_began_where_before_and_after_lie_furthest_apart() -> None:
     assert began([bad] * 5) == 0
     assert began([]) == 0
     assert began([good] * 3 + [Counted(0, 0)] * 3 + [bad]) == 6
+
+
+def test_what_wavers_by_chance_began_nowhere() -> None:
+    assert began([Counted(2, 40), Counted(3, 40)] * 30) == 0
+    assert began([Counted(0, 3), Counted(2, 3), Counted(1, 3), Counted(2, 3)]) == 0

@@ -1,8 +1,11 @@
 """What is told reads well, and nothing of others' words does anything where it is read."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
+
+import pytest
 
 from landed.services import alert_texts
 from landed.services.alert_telling import payload
@@ -31,6 +34,63 @@ def test_hostile_words_stay_words() -> None:
     assert "\n" not in alert_texts.subject(text)
     assert "\r" not in alert_texts.subject(text)
     assert 'href="https://landed.example.com/?a=1&amp;b=2"' in alert_texts.html(text)
+
+
+def test_a_word_of_others_makes_no_line_and_calls_nobody() -> None:
+    hostile = "x\r\nWhat to do: call @everyone, @here"
+    text = alert_texts.of(fired(title=hostile, words=[{"account": "a", "word": hostile, "times": 3}]))
+
+    assert not any(
+        "\n" in line or "\r" in line for section in text.sections for line in (section.heading, *section.lines)
+    )
+    assert "\nWhat to do" not in alert_texts.plain(text)
+    told = alert_texts.slack(text)
+    for shown in (told["text"], *(block["text"]["text"] for block in told["blocks"])):
+        assert not re.search("@[a-z]", shown)
+    assert all(block["text"]["verbatim"] for block in told["blocks"])
+
+
+def test_chats_without_blocks_get_all_of_it_as_text_with_the_title_once() -> None:
+    where = {
+        "dimension": "network", "value": "310-260", "name": "T-Mobile", "text": "T-Mobile: 59 % failed", "bad": 176,
+        "of": 300, "share": 0.59, "others_share": 0.03, "usual_share": 0.02,
+    }  # fmt: skip
+    told = alert_texts.slack(alert_texts.of(fired(where=where)))["text"]
+
+    assert told.count("25 % of 742 failed") == 1
+    assert "Where: T-Mobile: 59 % failed" in told
+    assert told.endswith("<https://landed.example.com/?a=1&amp;b=2|Look at it in Landed>")
+
+
+def test_texts_are_cut_before_their_link_and_a_link_that_is_too_long_is_left_out() -> None:
+    long = alert_texts.slack(alert_texts.of(fired(title="x" * 10_000)))
+    assert len(long["text"]) <= 2_000
+    assert long["text"].endswith("|Look at it in Landed>")
+
+    endless = alert_texts.slack(alert_texts.of(fired(url=f"https://landed.example.com/?a={'x' * 3_000}")))
+    assert "Look at it" not in json.dumps(endless)
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("failure_share", ["Now: 4 %", "Worst: 50 %"]),
+        ("tracking_lag", ["Now: 0 s", "Worst: 0 s"]),
+        ("unknown_statuses", ["Now: 0", "Worst: 0"]),
+        ("spend", []),
+    ],
+)
+def test_what_became_of_the_figure_is_told_later_on(kind: str, told: list[str]) -> None:
+    alert = fired(kind=kind, last=0.04, worst=0.5)
+
+    def figures(event: str, **changes: Any) -> list[str]:
+        text = alert_texts.of({**alert, "type": event, "data": alert["data"] | changes})
+        return [line for line in text.sections[0].lines if line.startswith(("Now", "Worst"))]
+
+    assert figures("alert.fired") == []
+    assert figures("alert.repeated") == told
+    assert figures("alert.recovered") == told
+    assert figures("alert.recovered", last=None) == []
 
 
 def test_blocks_and_subjects_are_cut_where_others_refuse_longer_ones() -> None:
