@@ -27,9 +27,10 @@ from landed.domain.receipts import Channel, RegistrationStatus, SessionStatus, S
 from landed.domain.statuses import Status
 from landed.providers.http import open_client
 from landed.providers.plivo.client import PlivoClient
+from landed.simulator.plivo.state import Registered
 from landed.testing.carrier import LandedCarrier, running
 from tests.asking import opened_desk
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.doubles.plivo import AUTH_ID, AUTH_TOKEN
 from tests.serving import Served, eventually, served
 from tests.simulating import World, opened_world
@@ -60,6 +61,16 @@ def outbound(world: World, recipient: str = GOOD, **known: Any) -> Outbound:
         **known,
     }
     return Outbound(**message)
+
+
+def as_plain(world: World, auth_id: str = AUTH_ID, token: str = AUTH_TOKEN) -> httpx.AsyncClient:
+    """A plain client of one account."""
+    return httpx.AsyncClient(auth=(auth_id, token), base_url=f"{world.base_url}/v1/Account/{auth_id}/")
+
+
+def registered_campaign(world: World, campaign_id: str) -> Registered:
+    record = {"registration_status": "ACTIVE", "usecase": "2FA"}
+    return Registered(id=campaign_id, account_id=AUTH_ID, created_at=world.carrier.now(), record=record)
 
 
 # --- the client ----------------------------------------------------------------------------------------------------
@@ -213,6 +224,45 @@ async def test_conversions_are_taken_of_trackable_messages_alone(world: World, c
 
 
 @pytest.mark.anyio
+async def test_a_main_account_tells_of_its_sub_accounts_conversions_and_nobody_else_does(
+    world: World, client: PlivoClient
+) -> None:
+    async with as_plain(world) as main, as_plain(world, "MAYYYYYYYYYYYYYYYYYY", "another") as stranger:
+        made = (await main.post(f"{main.base_url}Subaccount/", json={"name": "shop", "enabled": True})).json()
+        async with as_plain(world, made["auth_id"], made["auth_token"]) as sub:
+            body = {"src": OURS, "dst": GOOD, "text": "hello", "trackable": True}
+            (message_id,) = (await sub.post("Message/", json=body)).json()["message_uuid"]
+        told = {"status": "CONVERTED", "timestamp": "2023-02-09T09:00:43.511Z"}
+        path = f"message/{message_id}/conversion"
+        statuses = [
+            (await one.post(f"{str(one.base_url).replace('/Account/', '/account/')}{path}", json=told)).status_code
+            for one in (main, stranger)
+        ]
+
+    assert statuses == [200, 404]
+
+
+@pytest.mark.anyio
+async def test_a_number_that_is_unlinked_twice_is_unlinked_once(world: World, client: PlivoClient) -> None:
+    campaign_id = "CAMPAIG"
+    world.plivo.state.campaigns[campaign_id] = registered_campaign(world, campaign_id)
+    url = f"{world.receiver.base_url}/unlink"
+    linking = NumberLinkRequest(id=uuid4(), provider_campaign_id=campaign_id, numbers=(GOOD,), callback_url=url)
+    await client.link_numbers(linking)
+    await world.pass_time(minutes=5)
+    world.receiver.acted.clear()
+
+    for last in ("first", "second"):
+        await client.unlink_number(
+            NumberUnlinkRequest(id=uuid4(), provider_campaign_id=campaign_id, number=GOOD, callback_url=f"{url}/{last}")
+        )
+    await world.pass_time(minutes=5)
+
+    assert {arrived.path for arrived in world.receiver.acted} == {"/unlink/first"}
+    assert dict(world.carrier.ledger.summary().registrations)["number unlinked"] == 1
+
+
+@pytest.mark.anyio
 async def test_what_was_told_to_nobody_is_found_out_by_asking(database: str, world: World, client: PlivoClient) -> None:
     """The receipts of this number get lost; Landed asks, and its state is that of the ledger."""
     async with opened_desk(database) as desk:
@@ -232,7 +282,118 @@ async def test_what_was_told_to_nobody_is_found_out_by_asking(database: str, wor
     assert (dict(summary.by_status), summary.callbacks) == ({"delivered": 1}, 0)
 
 
+@pytest.mark.anyio
+async def test_lists_are_walked_by_the_links_in_them_filters_and_all(world: World) -> None:
+    async with as_plain(world) as plain:
+        await plain.post("Message/", json={"src": OURS, "dst": f"{GOOD}<{SPAM}<{LOST}", "text": "hello"})
+        await plain.post("Message/", json={"src": "+12025550101", "dst": GOOD, "text": "hello"})
+        link, walked = f"Message/?limit=1&from_number={OURS.removeprefix('+')}", list[str]()
+        while link:
+            page = (await plain.get(link)).json()
+            walked += [each["to_number"] for each in page["objects"]]
+            link = page["meta"]["next"] and f"{world.base_url}{page['meta']['next']}"
+
+    assert sorted(walked) == sorted(number.removeprefix("+") for number in (GOOD, SPAM, LOST))
+
+
+@pytest.mark.anyio
+async def test_messages_are_found_by_the_time_in_them_though_the_carrier_is_far_ahead(world: World) -> None:
+    async with as_plain(world) as plain:
+        await plain.post("Message/", json={"src": OURS, "dst": GOOD, "text": "first"})
+        first_at = (await plain.get("Message/")).json()["objects"][0]["message_time"]
+        await world.pass_time(days=3)
+        await plain.post("Message/", json={"src": OURS, "dst": SPAM, "text": "second"})
+        later = (await plain.get("Message/", params={"message_time__gt": first_at})).json()["objects"]
+        until = (await plain.get("Message/", params={"message_time__lte": first_at})).json()["objects"]
+
+    assert [each["to_number"] for each in later] == [SPAM.removeprefix("+")]
+    assert [each["to_number"] for each in until] == [GOOD.removeprefix("+")]
+
+
+@pytest.mark.anyio
+async def test_destinations_are_what_stands_between_the_signs(world: World) -> None:
+    async with as_plain(world) as plain:
+        body = {"src": OURS, "text": "hello"}
+        sent = (await plain.post("Message/", json={**body, "dst": f"<{GOOD}< <{SPAM}<"})).json()
+        nobody = await plain.post("Message/", json={**body, "dst": "< <"})
+
+    assert (len(sent["message_uuid"]), sent.get("invalid_number")) == (2, None)
+    assert nobody.status_code == 400
+
+
+# --- verify --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_an_attempt_is_shown_with_all_that_was_asked_of_it(world: World) -> None:
+    async with as_plain(world) as plain:
+        asked = {"recipient": GOOD, "brand_name": "Acme", "fraud_check": False, "otp": "12345678"}
+        first = (await plain.post("Verify/Session/", json=asked)).json()["session_uuid"]
+        (attempt,) = (await plain.get(f"Verify/Session/{first}/")).json()["attempt_details"]
+        refused = await plain.post("Verify/Session/", json={"recipient": GOOD, "brand_name": {"a": 1}})
+        infinite = await plain.post("Verify/Session/", content=b'{"recipient": "15005550000", "brand_name": 1e999}')
+
+    shown = {name: attempt[name] for name in ("brand_name", "app_hash", "code_length", "dtmf", "fraud_check")}
+    assert shown == {"brand_name": "Acme", "app_hash": None, "code_length": 8, "dtmf": None, "fraud_check": False}
+    assert (refused.status_code, refused.json()["error"]) == (
+        400, "brand_name should be a text, a number, true or false",
+    )  # fmt: skip
+    assert (infinite.status_code, infinite.json()["error"]) == (400, "the body is not JSON")
+
+
+@pytest.mark.anyio
+async def test_a_session_is_told_where_and_how_it_was_asked_for_last(world: World) -> None:
+    urls = [f"{world.receiver.base_url}/{name}" for name in ("first", "second")]
+    asked: list[dict[str, str]] = [{"url": urls[0], "method": "GET"}, {}, {"method": "POST"}, {"url": urls[1]}]
+    told = []
+    async with as_plain(world) as plain:
+        for options in asked:
+            await plain.post("Verify/Session/", json={"recipient": GOOD, **options})
+            await world.pass_time(minutes=1)
+            told.append((world.receiver.acted[-1].method, world.receiver.acted[-1].path))
+
+    assert told == [("GET", "/first"), ("GET", "/first"), ("POST", "/first"), ("POST", "/second")]
+
+
+@pytest.mark.anyio
+async def test_sessions_are_filtered_by_status_in_small_letters_and_large(world: World) -> None:
+    async with as_plain(world) as plain:
+        await plain.post("Verify/Session/", json={"recipient": GOOD})
+        await world.pass_time(minutes=11)
+        counts = [
+            (await plain.get("Verify/Session/", params={"status": status})).json()["meta"]["total_count"]
+            for status in ("expired", "Expired", "verified", "")
+        ]
+
+    assert counts == [1, 1, 0, 1]
+
+
 # --- the account, its balance, its parts ---------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_number_is_rented_once_and_countries_go_by_either_case(world: World) -> None:
+    async with as_plain(world) as plain:
+        searched = [
+            (await plain.get("PhoneNumber/", params={"country_iso": iso2})).json()["objects"]
+            for iso2 in ("US", "us", "de")
+        ]
+        number = searched[0][0]["number"]
+        statuses = [(await plain.post(f"PhoneNumber/{number}/")).status_code for _ in range(2)]
+        held = (await plain.get("Number/")).json()["objects"]
+
+    assert searched[0] == searched[1]
+    assert searched[2] == []
+    assert statuses == [201, 400]
+    assert [each["number"] for each in held].count(number) == 1
+
+
+@pytest.mark.anyio
+async def test_who_comes_without_credentials_is_asked_for_them(world: World) -> None:
+    async with httpx.AsyncClient() as stranger:
+        refused = await stranger.get(f"{world.base_url}/v1/Account/{AUTH_ID}/")
+
+    assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, 'Basic realm="Plivo"')
 
 
 @pytest.mark.anyio
@@ -368,23 +529,25 @@ def carrier() -> Iterator[LandedCarrier]:
 
 
 @pytest.fixture(scope="module")
-def server(server_url: str, carrier: LandedCarrier, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(databases: Databases, carrier: LandedCarrier, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     data: Path = tmp_path_factory.mktemp("data")
     (data / "token").write_text(carrier.plivo.auth_token)
-    for database in fresh_database(server_url):
-        with served(
+    with (
+        databases.fresh() as database,
+        served(
             public_url=f"http://127.0.0.1:{port}",
             LANDED_PORT=str(port),
             LANDED_DATABASE_URL=database,
             LANDED_DATA_DIR=str(data),
             LANDED_PROVIDER_URLS=f"plivo={carrier.base_url}",
-        ) as one:
-            token = ("--auth-token-file", str(data / "token"))
-            one.landed("accounts", "add", "plivo", "shop", "--auth-id", carrier.plivo.auth_id, *token)
-            yield one
+        ) as one,
+    ):
+        token = ("--auth-token-file", str(data / "token"))
+        one.landed("accounts", "add", "plivo", "shop", "--auth-id", carrier.plivo.auth_id, *token)
+        yield one
 
 
 @pytest.fixture(scope="module")

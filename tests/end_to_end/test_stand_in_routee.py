@@ -103,6 +103,7 @@ class TestTokens:
         answers = (first, other, nobody, no_type, odd_scope)
         assert [each.status_code for each in answers] == [200, 401, 401, 400, 400]
         assert other.json()["error"] == "invalid_client"
+        assert nobody.headers["WWW-Authenticate"] == 'Basic realm="Routee"'
 
     async def test_only_given_applications_get_in_where_some_are_given(self) -> None:
         async with opened_world(accounts={"routee": {"shop": "s3cret"}}) as world, httpx.AsyncClient() as client:
@@ -130,6 +131,8 @@ class TestTokens:
 
         answers = (too_little, revoked, holds, expired, without)
         assert [each.status_code for each in answers] == [403, 403, 200, 401, 401]
+        assert without.headers["WWW-Authenticate"] == 'Bearer realm="Routee"'
+        assert "WWW-Authenticate" not in too_little.headers
 
 
 class TestSending:
@@ -189,6 +192,8 @@ class TestSending:
             ("from", {"from": "a name too long"}),
             ("from", {"from": "1" * 17}),
             ("label", {"label": "x" * 256}),
+            ("label", {"label": "half \ud83d"}),
+            ("ttl", {"ttl": float("inf")}),
             ("flash", {"flash": "yes"}),
             ("ttl", {"ttl": 0}),
             ("ttl", {"ttl": True}),
@@ -206,8 +211,8 @@ class TestSending:
         assert list(world.routee.messages()) == []
 
     async def test_what_is_no_json_object_is_refused(self, api: httpx.AsyncClient) -> None:
-        bodies = (b"", b"{", b"[]", b"[" * 100_000)
-        assert [error(await api.post("/sms", content=body)) for body in bodies] == [(400, "400005000")] * 4
+        bodies = (b"", b"{", b"[]", b"[NaN]", b'{"\\ud83d": 1}', b'{"\\ud83d": "\\ud83d"}', b"[" * 100_000)
+        assert [error(await api.post("/sms", content=body)) for body in bodies] == [(400, "400005000")] * 7
 
     async def test_what_there_is_no_credit_for_is_refused(self, world: World, api: httpx.AsyncClient) -> None:
         world.routee.set_up("shop", balance="0.12")
@@ -272,6 +277,17 @@ class TestCallbacks:
         (arrived, *_) = world.receiver.acted
         assert (arrived.method, arrived.headers["content-type"]) == ("POST", "application/json;charset=UTF-8")
         assert "authorization" not in arrived.headers
+
+    async def test_an_address_may_be_in_any_alphabet(self, world: World, api: httpx.AsyncClient) -> None:
+        """Also where the first attempt hangs up."""
+        callback = {"url": f"{world.receiver.base_url}/дорога", "strategy": "OnCompletion"}
+        for number in (DELIVERED, "+15005559009"):
+            await send(api, world, to=number, callback=callback)
+        await world.pass_time(minutes=5)
+
+        assert {arrived.path for arrived in world.receiver.acted} == {"/дорога"}
+        problems = [attempt.problem for making in world.carrier.callbacks() for attempt in making.attempts]
+        assert sorted(problems, key=str) == [None, None, "hung up before the answer"]
 
     async def test_on_completion_only_the_end_of_each_part_is_told(self, world: World, api: httpx.AsyncClient) -> None:
         callback = {"url": world.receiver.base_url, "strategy": "OnCompletion"}

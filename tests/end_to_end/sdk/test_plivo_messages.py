@@ -62,6 +62,18 @@ def test_000_a_message_reports_by_get_behind_the_query_there_is(client: plivo.Re
     assert listener.doubted == []
 
 
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_an_address_may_be_in_any_alphabet_and_is_signed_as_it_arrives(
+    method: str, client: plivo.RestClient, listener: Listener
+) -> None:
+    """In its path, that is: Plivo's SDK cannot check an address with such letters in its query."""
+    send(client, listener, path="/größe/?shop={7}", method=method)
+    eventually(lambda: len(listener.heard) == 3)
+
+    assert {heard.path.partition("?")[0] for heard in listener.heard} == {"/gr%C3%B6%C3%9Fe/"}
+    assert listener.doubted == []
+
+
 def test_a_record_says_what_the_callbacks_said(client: plivo.RestClient, listener: Listener) -> None:
     uuid = send(client, listener, SPAM)
     told = listener.hears("/sms_status/", ["undelivered"])

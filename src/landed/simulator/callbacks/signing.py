@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from landed.domain.words import Word
 from landed.providers.plivo import signatures
+from landed.simulator.callbacks.addresses import as_sent
 from landed.simulator.callbacks.plivo import Fields
 
 FORM: Final = "application/x-www-form-urlencoded"
@@ -70,7 +71,7 @@ def plivo(
     nonce: Callable[[], str] = new_nonce,
 ) -> Request:
     """A form by POST, or a GET whose query follows the one that `url` may have. Without tokens it is not signed."""
-    form = urlencode(fields)
+    url, form = as_sent(url), urlencode(fields)
     if method == "GET":
         url, body, headers = with_query(url, form), b"", {}
     else:
@@ -89,6 +90,7 @@ def plivo_json(
     nonce: Callable[[], str] = new_nonce,
 ) -> Request:
     """The same as a JSON object, which is how Plivo sends alerts. That V3 covers its fields is a guess."""
+    url = as_sent(url)
     signed = {} if tokens is None else plivo_headers("POST", url, fields, tokens=tokens, families=families, nonce=nonce)
     body = json.dumps(dict(fields)).encode()
     return Request(method="POST", url=url, headers={"Accept": "*/*", "Content-Type": JSON, **signed}, body=body)
@@ -125,7 +127,7 @@ def plivo_headers(
 
 def routee(content: Mapping[str, Any], url: str) -> Request:
     headers = {"Accept": "*/*", "Content-Type": f"{JSON};charset=UTF-8"}
-    return Request(method="POST", url=url, headers=headers, body=json.dumps(content).encode())
+    return Request(method="POST", url=as_sent(url), headers=headers, body=json.dumps(content).encode())
 
 
 def with_signatures(headers: Mapping[str, str], value: str) -> dict[str, str]:

@@ -54,6 +54,7 @@ class StandIn(Protocol):
 class Snapshot:
     scenario: Scenario
     seed: int
+    began_at: datetime
     now: datetime
     plans: Plans
     states: dict[str, Any]
@@ -73,6 +74,7 @@ class Carrier:
         self.scenario = scenario
         self.seed = seed
         self.clock = clock
+        self.began_at = clock.now()
         self.agenda = Agenda(clock)
         self.ledger = Ledger()
         self.makings: OrderedDict[int, Making] = OrderedDict()
@@ -84,6 +86,7 @@ class Carrier:
         self._free = asyncio.Semaphore(UNDER_WAY_MAX)
         self._under_way: set[asyncio.Task[None]] = set()
         self._numbers = 0
+        self._worlds = 0
         self.agenda.on(_MAKE, self._make)
 
     def add(self, stand_in: StandIn) -> None:
@@ -125,12 +128,14 @@ class Carrier:
 
     async def advance(self, by: timedelta) -> None:
         """Let time jump from one thing that is planned to the next, and wait for the callbacks of each: what follows
-        from it is reckoned from its own time, as if no time had been skipped."""
-        until = self.now() + by
+        from it is reckoned from its own time, as if no time had been skipped. Ends where another world begins."""
+        world, until = self._worlds, self.now() + by
         while (at := self.agenda.next_at) is not None and at <= until:
             self.agenda.advance(max(at - self.now(), timedelta(0)))
             await self.agenda.do_due()
             await asyncio.gather(*self._under_way, return_exceptions=True)
+            if world != self._worlds:
+                return
         self.agenda.advance(max(until - self.now(), timedelta(0)))
 
     @property
@@ -157,7 +162,8 @@ class Carrier:
     def tell(self, call: Call) -> None:
         """Make a callback, as well or as badly as chaos wants."""
         how = call.chaos or self.scenario.chaos
-        tellings = list(chaos.tell(how, self.random("telling", call.key), self.now(), seed=self.seed))
+        world = chaos.World(self.seed, self.began_at)
+        tellings = list(chaos.tell(how, self.random("telling", call.key), self.now(), world))
         for telling in tellings:
             making = self._note(Making(id=self._number(), call=call, telling=telling))
             self.agenda.add(telling.at, _MAKE, making.id)
@@ -249,9 +255,11 @@ class Carrier:
 
     async def reset(self, *, seed: int | None = None, scenario: Scenario | None = None) -> None:
         """A new world; what was under way is broken off."""
+        self._worlds += 1
         await self._stop_calls()
         self.seed = self.seed if seed is None else seed
         self.scenario = scenario or self.scenario
+        self.began_at = self.now()
         self.agenda.clear()
         self.ledger, self.makings, self.let_in, self._numbers = Ledger(), OrderedDict(), 0, 0
         for stand_in in self._stand_ins.values():
@@ -263,6 +271,7 @@ class Carrier:
         return Snapshot(
             scenario=self.scenario,
             seed=self.seed,
+            began_at=self.began_at,
             now=self.now(),
             plans=plans,
             states={name: deepcopy(stand_in.state) for name, stand_in in self._stand_ins.items()},
@@ -274,8 +283,10 @@ class Carrier:
 
     async def restore(self, snapshot: Snapshot) -> None:
         """The world as it was then, its clock too; whatever was waiting is waiting again."""
+        self._worlds += 1
         await self._stop_calls()
         self.scenario, self.seed, self.let_in = snapshot.scenario, snapshot.seed, snapshot.let_in
+        self.began_at = snapshot.began_at
         self._numbers = snapshot.numbers
         for name, state in snapshot.states.items():
             self._stand_ins[name].state = deepcopy(state)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final, NamedTuple
 
@@ -76,7 +76,7 @@ ALL: Final = Chaos(
     hung_up=0.02,
 )
 
-_BURST_S: Final = 10
+_BURST: Final = timedelta(seconds=10)
 _HELD_BACK_S: Final = (1.0, 12.0)
 _AGAIN_AFTER_S: Final = (0.0, 20.0)
 #: Share of duplicates that are the same request, nonce and all.
@@ -99,40 +99,44 @@ class Telling(NamedTuple):
     is_repeat: bool
 
 
-def tell(chaos: Chaos, random: Random, at: datetime, *, seed: object) -> Iterator[Telling]:
-    """The callbacks of a receipt that is there at that moment: none where it gets lost.
+class World(NamedTuple):
+    """What windows of bursts are drawn from and counted from: the same for all receipts of a world."""
 
-    Args:
-        seed: what windows of bursts are drawn from: the same for all receipts of a world.
-    """
+    seed: object
+    began_at: datetime
+
+
+def tell(chaos: Chaos, random: Random, at: datetime, world: World) -> Iterator[Telling]:
+    """The callbacks of a receipt that is there at that moment: none where it gets lost."""
     if random.random() < chaos.lost:
         return
     if random.random() < chaos.late:
         at += timedelta(seconds=chaos.late_s * random.lognormvariate(0, 0.5))
     elif random.random() < chaos.reordering:
         at += timedelta(seconds=random.uniform(*_HELD_BACK_S))
-    yield Telling(_after_burst(chaos, seed, at), _flaw(chaos, random), 0, is_repeat=False)
+    yield Telling(_after_burst(chaos, world, at), _flaw(chaos, random), 0, is_repeat=False)
     if random.random() < chaos.duplicates:
         again_at = at + timedelta(seconds=random.uniform(*_AGAIN_AFTER_S))
         nonce = 0 if random.random() < _SAME_NONCE else 1
-        yield Telling(_after_burst(chaos, seed, again_at), Flaw.NONE, nonce, is_repeat=True)
+        yield Telling(_after_burst(chaos, world, again_at), Flaw.NONE, nonce, is_repeat=True)
 
 
 def _flaw(chaos: Chaos, random: Random) -> Flaw:
-    drawn = random.random()
-    for flaw, name in _FLAWS:
-        share = getattr(chaos, name)
+    """One at most; shares that come to more than 1 together count in proportion."""
+    shares = [(flaw, getattr(chaos, name)) for flaw, name in _FLAWS]
+    drawn = random.random() * max(1.0, sum(share for _, share in shares))
+    for flaw, share in shares:
         if drawn < share:
             return flaw
         drawn -= share
     return Flaw.NONE
 
 
-def _after_burst(chaos: Chaos, seed: object, at: datetime) -> datetime:
+def _after_burst(chaos: Chaos, world: World, at: datetime) -> datetime:
     """The moment itself, or the end of its window where callbacks pile up."""
     if not chaos.bursts:
         return at
-    window = int(at.timestamp()) // _BURST_S
-    if Random(f"{seed}:burst:{window}").random() >= chaos.bursts:  # noqa: S311  no secret
+    window = (at - world.began_at) // _BURST
+    if Random(f"{world.seed}:burst:{window}").random() >= chaos.bursts:  # noqa: S311  no secret
         return at
-    return datetime.fromtimestamp((window + 1) * _BURST_S, UTC)
+    return world.began_at + (window + 1) * _BURST

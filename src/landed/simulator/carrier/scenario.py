@@ -13,26 +13,30 @@ magic:
 replies: {"STOP": "You are opted out."}
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from landed.domain.countries import name_of
 from landed.domain.errors import InputInvalid
 from landed.domain.statuses import Status
 from landed.domain.words import Word
 from landed.simulator import world
-from landed.simulator.carrier import chaos
+from landed.simulator.carrier import chaos, written
 from landed.simulator.carrier.chaos import Chaos
 from landed.simulator.world import Country, Network
 
 BUILT_IN: Final = Path(__file__).parent / "scenarios"
 BYTES_MAX: Final = 1024 * 1024
 EXTENDED_MAX: Final = 10
+#: Thirty days: the longest that anything may take, or come late by.
+LATENCY_S_MAX: Final = 30 * 86_400
+_PROBLEMS_MAX: Final = 20
+_ENDS: Final = (Status.DELIVERED, Status.UNDELIVERED, Status.FAILED)
 
 
 class Answer(Word):
@@ -170,36 +174,30 @@ def _load(name: str, folder: Path, under: tuple[str, ...]) -> Scenario:
         ) from error
     if len(text) > BYTES_MAX:
         raise InputInvalid(f"The scenario {name} is over {BYTES_MAX // 1024} KiB.", field="scenario")
-    content = parse(text.decode(errors="replace"), source=name)
-    base = _load(str(content.pop("extends", EVERYDAY.name)), path.parent, (*under, name))
+    content = written.read(text.decode(errors="replace"), source=name)
+    extended = content.pop("extends", EVERYDAY.name)
+    if not isinstance(extended, str):
+        raise InputInvalid(f"{name}: extends is no name; give {', '.join(names())}, or a file.", field="extends")
+    base = _load(extended, path.parent, (*under, name))
     return change(base, {"name": path.stem, "description": "", **content}, source=name)
-
-
-def _read(text: str) -> Any:
-    try:
-        return json.loads(text)  # YAML reads the pairs of surrogates wrongly that JSON writes an emoji as
-    except ValueError:
-        return yaml.safe_load(text)
-
-
-def parse(text: str, *, source: str = "the scenario") -> dict[str, Any]:
-    """The contents of a scenario's YAML or JSON, not yet looked at."""
-    try:
-        content = _read(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputInvalid(f"{source} is not YAML: {str(error)[:300]}", field="scenario") from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise InputInvalid(f"{source} is not a mapping of names to values.", field="scenario")
-    return content
 
 
 # --- what may stand in a file --------------------------------------------------------------------------------------
 
 _Share = Annotated[float, Field(ge=0, le=1)]
-_Rate = Annotated[str, Field(pattern=r"^\d{1,6}(\.\d{1,9})?$"), Field(coerce_numbers_to_str=True)]
-_Code = Annotated[str, Field(pattern=r"^\d{2,4}$", coerce_numbers_to_str=True)]
+_Rate = Annotated[str, written.text_like(r"\d{1,6}(\.\d{1,9})?", "dollars for a unit, such as 0.0055")]
+_Code = Annotated[str, written.text_like(r"\d{2,4}", "an error code of Plivo's, such as 30")]
+_UnknownStatus = Annotated[str, written.text_like(r"[a-z_-]{1,40}", "a word in small letters, such as buffered")]
+_Otp = Annotated[str, written.text_like(r"\d{4,8}", "4 to 8 digits, in quotes where they begin with 0")]
+
+
+def _together(shares: dict[str, float]) -> dict[str, float]:
+    if (total := sum(shares.values())) > 1 + 1e-9:
+        raise ValueError(f"the shares come to {total:g} together; give at most 1 in all")
+    return shares
+
+
+_Failures = Annotated[dict[_Code, _Share], AfterValidator(_together)]
 
 
 class _Given(BaseModel):
@@ -213,7 +211,7 @@ class _GivenNetwork(_Given):
     spread: float | None = Field(default=None, ge=0, le=3)
     slow: _Share | None = None
     silent: _Share | None = None
-    failures: dict[_Code, _Share] | None = None
+    failures: _Failures | None = None
 
 
 class _GivenCountry(_Given):
@@ -222,7 +220,7 @@ class _GivenCountry(_Given):
     whatsapp_rate: _Rate | None = None
     weight: int | None = Field(default=None, ge=0)
     silent: _Share | None = None
-    failures: dict[_Code, _Share] | None = None
+    failures: _Failures | None = None
     networks: dict[str, _GivenNetwork] | None = None
 
 
@@ -230,17 +228,25 @@ class _GivenOutcome(_Given):
     status: Status | None = None
     error_code: _Code | None = None
     is_silent: bool = False
-    latency_s: float | None = Field(default=None, ge=0)
+    latency_s: float | None = Field(default=None, ge=0, le=LATENCY_S_MAX)
     contradicts: bool = False
-    unknown_status: str | None = Field(default=None, pattern=r"^[a-z_-]{1,40}$")
+    unknown_status: _UnknownStatus | None = None
     answer: Answer | None = None
-    chaos: dict[str, float] | None = None
-    otp: str | None = Field(default=None, pattern=r"^\d{4,8}$")
+    chaos: Any = None  #: as read_chaos takes it
+    otp: _Otp | None = None
+
+    @field_validator("status", mode="before")
+    @classmethod
+    def _ends(cls, status: object) -> object:
+        if status not in (None, *_ENDS):
+            raise ValueError(f"give {', '.join(_ENDS[:-1])} or {_ENDS[-1]}")
+        return status
 
     @model_validator(mode="after")
     def _fits(self) -> "_GivenOutcome":
-        if self.status not in (None, Status.DELIVERED, Status.UNDELIVERED, Status.FAILED):
-            raise ValueError("status is delivered, undelivered or failed")
+        if self.is_silent and (self.status or self.error_code) is not None:
+            end = self.status or f"error {self.error_code}"
+            raise ValueError(f"what is_silent never ends as {end}; leave one of the two out")
         return self
 
 
@@ -249,7 +255,7 @@ class _GivenScenario(_Given):
     description: str | None = Field(default=None, max_length=2000)
     countries: dict[str, _GivenCountry] = Field(default_factory=dict)
     elsewhere: _GivenCountry | None = None
-    chaos: str | dict[str, float] | None = None
+    chaos: Any = None  #: as read_chaos takes it
     magic: dict[str, _GivenOutcome] = Field(default_factory=dict)
     replies: dict[str, str] = Field(default_factory=dict)
     refused: _Share | None = None
@@ -264,29 +270,27 @@ def change(base: Scenario, content: Mapping[str, Any], *, source: str = "the sce
     try:
         given = _GivenScenario.model_validate(content)
     except ValidationError as error:
-        raise InputInvalid(
-            "\n".join(
-                f"{source}: {'.'.join(map(str, each['loc'])) or 'it'}: {each['msg']}." for each in error.errors()[:20]
-            ),
-            field="scenario",
-        ) from error
+        found = [*islice(written.problems(_GivenScenario, error), _PROBLEMS_MAX)]
+        text = "\n".join(f"{source}: {each.sentence}" for each in found)
+        raise InputInvalid(text, field=found[0].place or "scenario") from error
     countries = dict(base.countries)
     for iso2, told in given.countries.items():
-        if len(iso2) != 2 or not iso2.isupper():
+        if name_of(iso2) is None:
             raise InputInvalid(
-                f"{source}: countries.{iso2}: give a country's two capital letters, such as NG.", field="countries"
+                f"{source}: countries.{iso2}: there is no such country; give its two capital letters, such as NG.",
+                field="countries",
             )
-        countries[iso2] = _country(countries.get(iso2, replace(base.elsewhere, iso2=iso2)), told)
+        countries[iso2] = _country(countries.get(iso2, replace(base.elsewhere, iso2=iso2)), told, source)
     return replace(
         base,
         name=given.name or base.name,
         description=base.description if given.description is None else given.description.strip(),
         countries=countries,
-        elsewhere=_country(base.elsewhere, given.elsewhere) if given.elsewhere else base.elsewhere,
+        elsewhere=_country(base.elsewhere, given.elsewhere, source) if given.elsewhere else base.elsewhere,
         chaos=base.chaos if given.chaos is None else read_chaos(given.chaos, base.chaos, source=source),
         magic={
             **base.magic,
-            **{_number(number, source): _outcome(told, source) for number, told in given.magic.items()},
+            **{_number(number, source): _outcome(number, told, source) for number, told in given.magic.items()},
         },
         replies={**base.replies, **{text.upper(): reply for text, reply in given.replies.items()}},
         refused=base.refused if given.refused is None else given.refused,
@@ -296,28 +300,32 @@ def change(base: Scenario, content: Mapping[str, Any], *, source: str = "the sce
 _CHAOS: Final = {"none": chaos.CALM, "some": chaos.SOME, "all": chaos.ALL}
 
 
-def read_chaos(given: str | Mapping[str, float], base: Chaos = chaos.CALM, *, source: str = "chaos") -> Chaos:
-    """Chaos by name (none, some, all), or shares that differ from the base.
+def read_chaos(given: object, base: Chaos = chaos.CALM, *, source: str = "chaos", place: str = "chaos") -> Chaos:
+    """Chaos by name (none, some, all), or shares by name that differ from the base.
 
     Raises:
         InputInvalid
     """
-    if isinstance(given, str):
-        if given not in _CHAOS:
-            raise InputInvalid(f"{source}: chaos is {given!r}; give none, some, all, or shares by name.", field="chaos")
+    if isinstance(given, str) and given in _CHAOS:
         return _CHAOS[given]
+    if not isinstance(given, Mapping):
+        told = f"{place}{written.so_far(given)}"
+        raise InputInvalid(
+            f"{source}: {told} give none, some, all, or shares by name, as in {{lost: 0.1}}.", field="chaos"
+        )
     known = {each.name for each in fields(Chaos)}
     for name, share in given.items():
         if name not in known:
             raise InputInvalid(
                 f"{source}: there is no chaos {name!r}; there are {', '.join(sorted(known))}.", field="chaos"
             )
-        if not (0 <= share <= (1 if name in chaos.SHARES else 30 * 86_400)):
-            raise InputInvalid(f"{source}: chaos.{name} is {share}; give a share from 0 to 1.", field="chaos")
-    return replace(base, **dict(given))
+        most, what = (1, "a share from 0 to 1") if name in chaos.SHARES else (LATENCY_S_MAX, "seconds, 30 days at most")
+        if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= most:
+            raise InputInvalid(f"{source}: {place}.{name}{written.so_far(share)} give {what}.", field="chaos")
+    return replace(base, **{name: float(share) for name, share in given.items()})
 
 
-def _country(country: Country, told: _GivenCountry) -> Country:
+def _country(country: Country, told: _GivenCountry, source: str) -> Country:
     changes: dict[str, Any] = {
         name: value
         for name in ("rate", "mms_rate", "whatsapp_rate", "weight", "silent")
@@ -326,25 +334,26 @@ def _country(country: Country, told: _GivenCountry) -> Country:
     if told.failures is not None:
         changes["failures"] = tuple(told.failures.items())
     if told.networks is not None:
+        place = f"{source}: {f'countries.{country.iso2}' if country.iso2 else 'elsewhere'}.networks"
         networks = {f"{network.mcc}-{network.mnc}": network for network in country.networks}
         for codes, network in told.networks.items():
-            networks[codes] = _network(codes, networks.get(codes), network)
-        changes["networks"] = _networks(country, tuple(networks.values()))
+            networks[codes] = _network(codes, networks.get(codes), network, place)
+        changes["networks"] = _networks(tuple(networks.values()), place)
     return replace(country, **changes)
 
 
-def _networks(country: Country, networks: tuple[Network, ...]) -> tuple[Network, ...]:
+def _networks(networks: tuple[Network, ...], place: str) -> tuple[Network, ...]:
     """Those of a country; the one without a name stands in only where there is no other."""
     left = tuple(network for network in networks if network.mcc) or networks
     if not any(network.weight for network in left):
-        raise InputInvalid(f"countries.{country.iso2}.networks: one of them needs a weight above 0.", field="networks")
+        raise InputInvalid(f"{place}: one of them needs a weight above 0.", field="networks")
     return left
 
 
-def _network(codes: str, network: Network | None, told: _GivenNetwork) -> Network:
+def _network(codes: str, network: Network | None, told: _GivenNetwork, place: str) -> Network:
     mcc, _, mnc = codes.partition("-")
-    if not (mcc.isdecimal() and mnc.isdecimal() and len(mcc) == 3 and len(mnc) in (2, 3)):
-        raise InputInvalid(f"The network {codes!r} is not written as MCC-MNC, such as 621-30.", field="networks")
+    if not (codes.isascii() and mcc.isdecimal() and mnc.isdecimal() and len(mcc) == 3 and len(mnc) in (2, 3)):
+        raise InputInvalid(f"{place}: {codes!r} is not written as MCC-MNC, such as 621-30.", field="networks")
     network = network or Network(mcc=mcc, mnc=mnc, name=codes, weight=1, latency_s=5.0, spread=0.8, slow=0.05)
     changes: dict[str, Any] = {
         name: value
@@ -356,7 +365,7 @@ def _network(codes: str, network: Network | None, told: _GivenNetwork) -> Networ
     return replace(network, **changes)
 
 
-def _outcome(told: _GivenOutcome, source: str) -> Outcome:
+def _outcome(number: str, told: _GivenOutcome, source: str) -> Outcome:
     status = told.status
     if status is None and told.error_code is not None:
         status = Status.FAILED if told.error_code in world.FAILED_CODES else Status.UNDELIVERED
@@ -368,13 +377,13 @@ def _outcome(told: _GivenOutcome, source: str) -> Outcome:
         contradicts=told.contradicts,
         unknown_status=told.unknown_status,
         answer=told.answer,
-        chaos=None if told.chaos is None else read_chaos(told.chaos, source=source),
+        chaos=None if told.chaos is None else read_chaos(told.chaos, source=source, place=f"magic.{number}.chaos"),
         otp=told.otp,
     )
 
 
 def _number(number: str, source: str) -> str:
     digits = number.removeprefix("+")
-    if not (digits.isdecimal() and 3 <= len(digits) <= 15):
-        raise InputInvalid(f"{source}: magic.{number} is no number.", field="magic")
+    if not (digits.isascii() and digits.isdecimal() and 3 <= len(digits) <= 15):
+        raise InputInvalid(f"{source}: magic.{number} is no number; write it as +15551230000.", field="magic")
     return f"+{digits}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 from starlette.requests import Request
@@ -12,6 +12,7 @@ from starlette.routing import Route
 from landed.domain.errors import Conflict, InputInvalid, NotFound
 from landed.domain.statuses import Status
 from landed.simulator.carrier import scenario as scenarios
+from landed.simulator.carrier import written
 from landed.simulator.carrier.views import Direction
 from landed.simulator.control import queries, shapes
 from landed.simulator.control.queries import Body
@@ -47,13 +48,13 @@ class Speed(Body):
 
 class Reset(Body):
     seed: int | None = None
-    scenario: str | dict[str, Any] | None = None
-    chaos: str | dict[str, float] | None = None
+    scenario: Any = None  #: as PUT takes it, or a name alone
+    chaos: Any = None  #: as read_chaos takes it
     speed: float | None = Field(default=None, ge=0, le=SPEED_MAX)
 
 
 class NewSnapshot(Body):
-    name: str = Field(pattern=r"^[\w.-]{1,100}$")
+    name: Annotated[str, written.text_like(r"[\w.-]{1,100}", "1 to 100 letters, digits, dots and dashes")]
 
 
 class Expectation(Body):
@@ -197,8 +198,7 @@ class Changing:
         carrier = self._carrier
         scenario = carrier.scenario
         if given.scenario is not None:
-            content = {"name": given.scenario} if isinstance(given.scenario, str) else given.scenario
-            scenario = _scenario(content)
+            scenario = _scenario(given.scenario if isinstance(given.scenario, dict) else {"name": given.scenario})
         if given.chaos is not None:
             scenario = scenarios.change(scenario, {"chaos": given.chaos})
         await carrier.reset(seed=given.seed, scenario=scenario)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -10,10 +11,11 @@ from starlette.requests import Request
 from landed.domain.errors import InputInvalid
 from landed.domain.words import Word
 from landed.services import cursors
-from landed.simulator.carrier import scenario
+from landed.simulator.carrier import written
 
 _LIMIT: Final = 50
 _LIMIT_MAX: Final = 1000
+_PROBLEMS_MAX: Final = 10
 
 AnyWord = TypeVar("AnyWord", bound=Word)
 Given = TypeVar("Given", bound="Body")
@@ -95,7 +97,7 @@ async def content(request: Request) -> dict[str, Any]:
     Raises:
         InputInvalid: it is neither.
     """
-    return scenario.parse((await request.body()).decode(errors="replace"), source="The body")
+    return written.read((await request.body()).decode(errors="replace"), source="The body")
 
 
 async def body(request: Request, kind: type[Given]) -> Given:
@@ -107,7 +109,5 @@ async def body(request: Request, kind: type[Given]) -> Given:
     try:
         return kind.model_validate(await content(request))
     except ValidationError as error:
-        problems = [(".".join(map(str, each["loc"])) or "it", each["msg"]) for each in error.errors()[:10]]
-        raise InputInvalid(
-            " ".join(f"`{name}`: {message}." for name, message in problems), field=problems[0][0]
-        ) from error
+        found = [*islice(written.problems(kind, error), _PROBLEMS_MAX)]
+        raise InputInvalid(" ".join(f"The body: {each.sentence}" for each in found), field=found[0].place) from error

@@ -12,13 +12,14 @@ from landed.domain.errors import InputInvalid
 from landed.domain.receipts import Channel
 from landed.simulator import draws
 from landed.simulator.callbacks import plivo as callbacks
+from landed.simulator.callbacks.addresses import is_url
 from landed.simulator.callbacks.plivo import digits
 from landed.simulator.carrier.calls import Making, State
 from landed.simulator.carrier.fate import place
 from landed.simulator.carrier.views import Direction
 from landed.simulator.items import InboundTruth, Kind
 from landed.simulator.plivo.numbers import Numbers
-from landed.simulator.plivo.parameters import METHODS, is_number, is_url
+from landed.simulator.plivo.parameters import METHODS, is_number
 from landed.simulator.plivo.shared import NAME, Shared
 from landed.simulator.plivo.state import Account, Media, Message
 
@@ -245,7 +246,7 @@ def _intent(message: Message) -> str:
 
 
 def _is_media(given: object) -> bool:
-    return isinstance(given, str) and (is_url(given) or _TYPE.fullmatch(given) is not None)
+    return is_url(given) or (isinstance(given, str) and _TYPE.fullmatch(given) is not None)
 
 
 def _check(written: Written, url: str | None, method: str) -> None:
@@ -263,7 +264,9 @@ def _check(written: Written, url: str | None, method: str) -> None:
     segments.measure(written.text)
     if isinstance(written.media, str) or not all(map(_is_media, written.media)):
         raise InputInvalid("media is a list of addresses, or of types such as image/png.", field="media")
-    if url is not None and not (isinstance(url, str) and is_url(url)):
-        raise InputInvalid(f"url is {url[:100]!r}: give an address that begins with http:// or https://.", field="url")
+    if url is not None and not is_url(url):
+        raise InputInvalid(
+            f"url is {str(url)[:100]!r}: give an address that begins with http:// or https://.", field="url"
+        )
     if method not in METHODS:
         raise InputInvalid(f"method is {method[:20]!r}: give GET or POST.", field="method")

@@ -1,14 +1,16 @@
 """What Plivo's API answers: content with the id of the request, errors, pages, and how it writes times."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
+from urllib.parse import urlencode
 
 from landed.simulator.carrier.scenario import Answer
 
 PAGE_MAX: Final = 20
 OFFSET_MAX: Final = 10_000_000
+_OF_THE_CALL: Final = frozenset({"limit", "offset", "callback_url", "callback_method"})  #: the rest filters
 #: Records are written in the zone of the account, which is not UTC: seen so in samples.
 ZONE: Final = timezone(timedelta(hours=5, minutes=30))
 
@@ -40,14 +42,16 @@ def not_found(what: str = "") -> Refused:
 def page(
     path: str, name: str, things: Sequence[_T], show: Callable[[_T], Mapping[str, Any]], query: Mapping[str, str]
 ) -> Reply:
-    """One page of a list. `path`: of the list, from the root; `name`: what the records are called.
+    """One page of a list. `path`: of the list, from the root; `name`: what the records are called. The links to the
+    other pages keep the filters.
 
     Raises:
         Refused: limit or offset cannot be.
     """
     limit = _whole(query, "limit", PAGE_MAX, 1, PAGE_MAX)
     offset = _whole(query, "offset", 0, 0, OFFSET_MAX)
-    address = f"{path}?limit={limit}&offset="
+    filters = urlencode({name: value for name, value in query.items() if name not in _OF_THE_CALL})
+    address = f"{path}?{filters and filters + '&'}limit={limit}&offset="
     meta = {
         "limit": limit,
         "offset": offset,
@@ -77,8 +81,20 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def within(name: str, query: Mapping[str, str]) -> Callable[[datetime], bool]:
-    """Whether a time passes the filters `name`, `name__gt`, `name__gte`, `name__lt` and `name__lte`, taken as UTC.
+class Timed(Protocol):
+    """`created_at` by the carrier's clock, which its records tell; `asked_at` by ours, which whoever asks looks at."""
+
+    created_at: datetime
+    asked_at: datetime
+
+
+def within(
+    name: str, query: Mapping[str, str], things: Collection[Timed], real_now: datetime
+) -> Callable[[Timed], bool]:
+    """Whether a thing passes the filters `name`, `name__gt`, `name__gte`, `name__lt` and `name__lte`, taken as UTC.
+
+    They may be meant by either clock. By the carrier's alone where they are all still to come by ours, or one of them
+    is the time of a record: so lists can be walked by the times in them.
 
     Raises:
         Refused: one of them is no time.
@@ -88,7 +104,13 @@ def within(name: str, query: Mapping[str, str]) -> Callable[[datetime], bool]:
         for suffix, test in _TESTS.items()
         if query.get(name + suffix)
     ]
-    return lambda at: all(test(at, other) for test, other in asked)
+    bounds = {other for _, other in asked}
+    may_be_ours = any(other <= real_now for other in bounds) and not any(each.created_at in bounds for each in things)
+
+    def is_then(at: datetime) -> bool:
+        return all(test(at, other) for test, other in asked)
+
+    return lambda thing: is_then(thing.created_at) or (may_be_ours and is_then(thing.asked_at))
 
 
 _TESTS: Final[Mapping[str, Callable[[datetime, datetime], bool]]] = {

@@ -28,6 +28,8 @@ HANG_S_MAX: Final = 120.0
 CONVERSIONS: Final = "/v1/account/"
 #: Several are one, as for Plivo: its SDK for Node asks for the account with two at the end.
 _SLASHES: Final = re.compile("/+")
+#: What a 401 asks for: some clients, such as wget and Java's own, give credentials only then.
+CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="Plivo"'}
 
 
 class Resource(NamedTuple):
@@ -145,7 +147,8 @@ class _Endpoint:
         if reply.status == 204:
             return Response(status_code=204)
         content = {"api_id": self._api.api_id(), **reply.content}
-        return Response(json.dumps(content).encode(), reply.status, media_type="application/json")
+        headers = CHALLENGE if reply.status == 401 else None
+        return Response(json.dumps(content).encode(), reply.status, headers, media_type="application/json")
 
 
 async def _hang(receive: Receive) -> None:

@@ -7,7 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from landed.domain.errors import InputInvalid
-from landed.simulator.plivo.parameters import METHODS, is_url
+from landed.simulator.callbacks.addresses import is_url
+from landed.simulator.plivo.parameters import METHODS
 from landed.simulator.plivo.shared import Shared
 
 _AMOUNT: Final = re.compile(r"\d{1,9}(\.\d{1,9})?")
@@ -40,6 +41,6 @@ _RIGHT: Final[Mapping[str, Callable[[Any], bool]]] = {
     "reports_parts": _is_flag,
     "guards_media": _is_flag,
     "requests_max": lambda value: isinstance(value, int) and 0 < value <= _REQUESTS_MAX,
-    "message_url": lambda value: value == "" or (isinstance(value, str) and is_url(value)),
+    "message_url": lambda value: value == "" or is_url(value),
     "message_method": lambda value: value in METHODS,
 }

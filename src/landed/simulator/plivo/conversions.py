@@ -18,7 +18,10 @@ class Conversions:
 
     def take(self, ask: Ask, uuid: str) -> Reply:
         message = self._shared.state.messages.get(uuid)
-        if message is None or message.account_id != ask.account.id or message.direction is Direction.INBOUND:
+        owner = self._shared.known(message.account_id) if message else None
+        if message is None or owner is None or message.direction is Direction.INBOUND:
+            raise not_found("message")
+        if ask.account.id not in (owner.id, owner.main_id):
             raise not_found("message")
         given = ask.parameters
         given.need("status", "timestamp")

@@ -63,9 +63,10 @@ class Links:
     def unlink(self, ask: Ask, campaign_id: str, number: str) -> Reply:
         link = self._own(ask, campaign_id, number)
         given = ask.parameters | ask.query
-        link.url, link.method = given.url(), given.method()
-        link.status = "PROCESSING"
-        self._plan(self._unlinking, "unlink", self._key(ask, number))
+        url, method = given.url(), given.method()
+        if not link.is_unlinking:  # asking twice does it once, and is told where the first asked for
+            link.url, link.method, link.status, link.is_unlinking = url, method, "PROCESSING", True
+            self._plan(self._unlinking, "unlink", self._key(ask, number))
         said = "Request to unlink number was received and is being processed."
         return Reply(status=202, content={"message": said})
 
@@ -120,6 +121,7 @@ class Links:
         if link is None:
             return
         link.status = "PROCESSING" if due.status == "created" else "COMPLETED"
+        link.is_unlinking = due.status == "created"
         if due.status == "success":
             account_id, _, number = due.id.partition("/")
             del self._shared.state.links[account_id, number]

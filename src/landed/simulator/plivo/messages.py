@@ -10,6 +10,7 @@ from landed.domain.errors import InputInvalid
 from landed.domain.receipts import Channel
 from landed.domain.segments import TextLimits
 from landed.domain.statuses import Status
+from landed.simulator.callbacks.addresses import is_url
 from landed.simulator.callbacks.plivo import Conversation, digits
 from landed.simulator.carrier.fate import place
 from landed.simulator.carrier.scenario import Outcome
@@ -18,7 +19,7 @@ from landed.simulator.plivo.answers import Refused, Reply
 from landed.simulator.plivo.api import Resource
 from landed.simulator.plivo.delivering import Delivery, truth
 from landed.simulator.plivo.numbers import Numbers
-from landed.simulator.plivo.parameters import Parameters, is_number, is_person, is_url
+from landed.simulator.plivo.parameters import Parameters, is_number, is_person
 from landed.simulator.plivo.shared import Ask, Shared
 from landed.simulator.plivo.state import Media, Message, Part
 
@@ -148,7 +149,8 @@ def _read(given: Parameters) -> _Wanted:
     channel = Channel(given.one_of("type", [channel.value for channel in Channel], "sms"))
     sender = _sender(given, channel)
     given.need("dst")
-    named = [each.strip() for each in given.text("dst", characters_max=20 * DESTINATIONS_MAX).split("<")]
+    between = given.text("dst", characters_max=20 * DESTINATIONS_MAX).split("<")
+    named = [each.strip() for each in between if each.strip()]
     destinations = [digits(each) for each in named if is_person(each)]
     invalid = [each for each in named if not is_person(each)]
     if not destinations or len(named) > DESTINATIONS_MAX:

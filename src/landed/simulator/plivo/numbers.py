@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from landed.simulator import draws
 from landed.simulator.plivo import answers
-from landed.simulator.plivo.answers import Reply, not_found
+from landed.simulator.plivo.answers import Refused, Reply, not_found
 from landed.simulator.plivo.api import Resource
 from landed.simulator.plivo.parameters import is_number
 from landed.simulator.plivo.shared import Ask, Shared
@@ -95,7 +95,7 @@ class Numbers:
         drawn = dict.fromkeys(draws.number(random, _FREE) for _ in range(FOUND_MAX))
         pattern = ask.query.get("pattern", "")
         found = [number for number in drawn if number not in taken and number[1:].startswith(pattern)]
-        if ask.query.get("country_iso", _COUNTRY) != _COUNTRY:
+        if ask.query.get("country_iso", _COUNTRY).upper() != _COUNTRY:
             found = []
         path = f"/v1/Account/{ask.account.id}/PhoneNumber/"
         return answers.page(path, "objects", found, lambda number: self._offer(ask, number), ask.query)
@@ -104,6 +104,8 @@ class Numbers:
         if not is_number(number):
             raise not_found("number")
         number = number.removeprefix("+")
+        if number in self.of(ask.account.id):
+            raise Refused(400, f"the number {number} is rented already")
         app_id = ask.parameters.text("app_id") or None
         if app_id and app_id not in self._shared.state.applications:
             raise not_found("application")

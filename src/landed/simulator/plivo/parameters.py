@@ -3,8 +3,9 @@
 import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final, NoReturn
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
+from landed.simulator.callbacks.addresses import is_url
 from landed.simulator.plivo.answers import Refused
 
 FIELDS_MAX: Final = 1000
@@ -90,14 +91,6 @@ class Parameters:
         return self.one_of(name, METHODS, default)
 
 
-def is_url(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0 and " " not in text
-    except ValueError:
-        return False
-
-
 def read(content_type: str, body: bytes) -> Parameters:
     """The body of a request.
 
@@ -109,8 +102,9 @@ def read(content_type: str, body: bytes) -> Parameters:
     if content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded":
         return _form(body)
     try:
-        content = json.loads(body, parse_constant=_refuse)
-        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair cannot be told in a callback
+        content = json.loads(body)
+        # Half a surrogate pair and infinite numbers cannot be told in a callback.
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         raise Refused(400, "the body is not JSON") from None
     if not isinstance(content, dict):
@@ -142,10 +136,6 @@ def is_number(text: str, *, digits_min: int = 3) -> bool:
 def is_person(text: str) -> bool:
     """A number that somebody can be reached at."""
     return is_number(text, digits_min=7)
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(constant)
 
 
 def _invalid(name: str, wanted: str) -> NoReturn:

@@ -22,6 +22,8 @@ LIFE: Final = timedelta(minutes=10)
 CALL_CHARGE: Final = "0.01200"
 _STEP: Final = "plivo.session.step"
 _EXPIRY: Final = "plivo.session.expiry"
+#: What records tell of an attempt as it was asked for.
+DETAILS: Final = ("brand_name", "app_hash", "code_length", "dtmf", "fraud_check")
 ENDED: Final = frozenset({"delivered", "undelivered", "failed", "completed", "no-answer"})
 #: How calls go, and how often: their words in order, and the cause of the hangup.
 _CALLS: Final = (
@@ -52,11 +54,7 @@ class Reaching:
         shared, sequence = self._shared, len(session.attempts) + 1
         random, outcome = shared.random("attempt", session.uuid, sequence), shared.outcome(session.recipient)
         fate = shared.carrier.fate(random, session.recipient, Channel.SMS, outcome)
-        details = {
-            name: given.content[name]
-            for name in ("brand_name", "app_hash", "code_length", "dtmf", "fraud_check")
-            if name in given
-        }
+        details = {name: given.content.get(name) for name in DETAILS} | {"code_length": len(session.code)}
         session.attempts.append(
             Attempt(
                 uuid=shared.uuid("attempt", session.uuid, sequence),

@@ -40,12 +40,9 @@ class Records:
 
     def list(self, ask: Ask) -> Reply:
         """The latest first."""
-        is_then = within("message_time", ask.query)
-        found = [
-            message
-            for message in self._visible(ask)
-            if (is_then(message.created_at) or is_then(message.asked_at)) and self._is_wanted(message, ask.query)
-        ]
+        visible = list(self._visible(ask))
+        is_then = within("message_time", ask.query, visible, self._shared.carrier.clock.real_now())
+        found = [message for message in visible if is_then(message) and self._is_wanted(message, ask.query)]
         path = f"/v1/Account/{ask.account.id}/Message/"
 
         def show(message: Message) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from time import monotonic
 from typing import Any, Final, TypeVar
 
 from landed.simulator.callbacks import signing
+from landed.simulator.callbacks.addresses import as_sent
 from landed.simulator.callbacks.signing import Family, Request, Tokens
 from landed.simulator.carrier.calls import Call, Rules
 from landed.simulator.carrier.carrier import Carrier
@@ -217,7 +218,7 @@ class Shared:
             "nonce": lambda: f"{random.randrange(10**signing.NONCE_DIGITS):0{signing.NONCE_DIGITS}d}",
         }
         if content.is_json and call.method == "POST":
-            return _json(content.fields, call.url, **options)
+            return _json(content.fields, as_sent(call.url), **options)
         fields = tuple((name, _text(value)) for name, value in content.fields)
         return signing.plivo(fields, call.url, method=call.method, **options)
 

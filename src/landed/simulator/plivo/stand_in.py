@@ -16,7 +16,7 @@ from landed.simulator.plivo import console, showing
 from landed.simulator.plivo.account import Accounts
 from landed.simulator.plivo.answering import Answering, Written
 from landed.simulator.plivo.answers import Refused
-from landed.simulator.plivo.api import Api
+from landed.simulator.plivo.api import CHALLENGE, Api
 from landed.simulator.plivo.applications import Applications
 from landed.simulator.plivo.brands import Brands
 from landed.simulator.plivo.campaigns import Campaigns
@@ -108,7 +108,7 @@ class PlivoStandIn:
         if account is None or message is None or message.account_id != account.id:
             return Response(status_code=404)
         if account.options.guards_media and not self._may_read(request, account):
-            return Response(status_code=401, headers={"WWW-Authenticate": 'Basic realm="Plivo"'})
+            return Response(status_code=401, headers=CHALLENGE)
         if media is None or media.content is None:
             return Response(status_code=404)
         return Response(media.content, media_type=media.content_type)

@@ -179,6 +179,7 @@ class Link:
     url: str | None
     method: str
     status: str = "PROCESSING"
+    is_unlinking: bool = False
 
 
 @dataclass(slots=True, kw_only=True)

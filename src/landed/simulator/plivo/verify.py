@@ -14,7 +14,7 @@ from landed.simulator.plivo import answers, reaching
 from landed.simulator.plivo.answers import Refused, Reply, iso, not_found, within
 from landed.simulator.plivo.api import Resource
 from landed.simulator.plivo.parameters import is_person
-from landed.simulator.plivo.reaching import ENDED, LIFE, Reaching
+from landed.simulator.plivo.reaching import DETAILS, ENDED, LIFE, Reaching
 from landed.simulator.plivo.shared import Ask, Shared
 from landed.simulator.plivo.state import Session
 
@@ -54,6 +54,9 @@ class Verify:
         otp = given.text("otp", characters_max=CODE_LENGTH[1])
         if otp and not (otp.isascii() and otp.isdigit() and len(otp) >= CODE_LENGTH[0]):
             raise Refused(400, "otp should be 4 to 8 digits")
+        for name in DETAILS:
+            if isinstance(given.content.get(name), dict | list):
+                raise Refused(400, f"{name} should be a text, a number, true or false")
         url, method = given.url(), given.method()
         how = self._shared.refuse_by_magic(recipient)
         if self._shared.main_of(ask.account).balance <= 0:
@@ -63,7 +66,8 @@ class Verify:
             session = self._begin(ask, recipient, otp, length)
         elif len(session.attempts) >= ATTEMPTS_MAX:
             raise Refused(400, "the maximum of attempts for this session is reached")
-        session.url, session.method = url or session.url, method
+        if url or not session.attempts or "method" in given:
+            session.url, session.method = url or session.url, method
         self._reaching.attempt(session, channel, given)
         self._shared.carrier.told_by_api(reaching.truth(session, session.attempts[-1]))
         content = {"message": "Session initiated", "session_uuid": session.uuid}
@@ -92,14 +96,9 @@ class Verify:
         self._shared.limit(ask.account.listed_at_s, LISTS_MAX, LISTS_S)
         ids = {each.id for each in self._shared.state.accounts.values() if ask.account.id in (each.id, each.main_id)}
         ids = ids & {ask.query["subaccount"]} if ask.query.get("subaccount") else ids
-        is_then = within("session_time", ask.query)
-        found = [
-            session
-            for session in reversed(self._shared.state.sessions.values())
-            if session.account_id in ids
-            and (is_then(session.created_at) or is_then(session.asked_at))
-            and _is_wanted(session, ask.query)
-        ]
+        visible = [each for each in reversed(self._shared.state.sessions.values()) if each.account_id in ids]
+        is_then = within("session_time", ask.query, visible, self._shared.carrier.clock.real_now())
+        found = [session for session in visible if is_then(session) and _is_wanted(session, ask.query)]
         path = f"/v1/Account/{ask.account.id}/Verify/Session/"
         return answers.page(path, "sessions", found, self._shown, ask.query)
 
@@ -160,14 +159,14 @@ def _is_wanted(session: Session, query: Mapping[str, str]) -> bool:
     last = session.attempts[-1]
     equal = {
         "app_uuid": session.app_uuid,
-        "status": session.status,
         "recipient": session.recipient,
         "country": session.country,
         "alias": _ALIAS,
         "brand_name": last.details.get("brand_name"),
         "app_hash": last.details.get("app_hash"),
     }
-    return all(digits(query[name]) == value for name, value in equal.items() if query.get(name))
+    is_so = query.get("status", "").lower() in ("", session.status)  # both `expired` and `Expired` are seen
+    return is_so and all(digits(query[name]) == value for name, value in equal.items() if query.get(name))
 
 
 def _record(session: Session) -> dict[str, Any]:

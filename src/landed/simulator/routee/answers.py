@@ -54,6 +54,8 @@ class AccessProblem(Problem):
     def __init__(self, status: int, error: str, description: str) -> None:
         super().__init__(status, "", description)
         self.content = {"error": error, "error_description": description}
+        if status == 401:
+            self.headers = {"WWW-Authenticate": f'{"Basic" if error == "invalid_client" else "Bearer"} realm="Routee"'}
 
 
 def invalid(properties: Mapping[str, str]) -> Problem:
@@ -107,9 +109,23 @@ async def form_of(request: Request) -> dict[str, str]:
 
 async def json_of(request: Request) -> Any:
     try:
-        return json.loads(await request.body())
+        content = json.loads(await request.body())
     except (ValueError, RecursionError) as error:
         raise Problem(400, INVALID, "The body is not JSON") from error
+    if not _can_be_told(content):
+        fields = content if isinstance(content, dict) else {}
+        wrong = [name for name, value in fields.items() if _can_be_told(name) and not _can_be_told(value)]
+        raise invalid(dict.fromkeys(wrong, "has half of a surrogate pair, or a number that is none"))
+    return content
+
+
+def _can_be_told(content: Any) -> bool:
+    """Whether it can be written again, in an answer or a callback: JSON lets in what UTF-8 and JSON cannot say."""
+    try:
+        json.dumps(content, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 async def object_of(request: Request) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from landed.domain.errors import InputInvalid
 from landed.domain.segments import Segments
+from landed.simulator.callbacks.addresses import is_url
 from landed.simulator.routee.answers import invalid
 from landed.simulator.routee.state import Callback
 from landed.simulator.routee.texts import analysis
@@ -94,10 +95,6 @@ class Fields:
         if len(segments.parts) > PARTS_MAX:
             raise invalid({"body": f"makes {len(segments.parts)} parts; a message has {PARTS_MAX} at most"})
         return segments, content
-
-
-def is_url(value: object) -> bool:
-    return isinstance(value, str) and fullmatch(r"https?://[!-~]+", value) is not None
 
 
 def is_number(value: object) -> bool:

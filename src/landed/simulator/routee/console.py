@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from landed.domain import money
 from landed.domain.errors import InputInvalid
-from landed.simulator.routee.asking import is_url
+from landed.simulator.callbacks.addresses import is_url
 from landed.simulator.routee.state import ANY_NUMBER, Application
 
 _LIFETIME_S_MAX: Final = 631_139_040  #: twenty years, which is the longest that Routee gives

@@ -9,9 +9,10 @@ from landed.domain.receipts import Channel
 from landed.domain.segments import measure
 from landed.simulator import draws
 from landed.simulator.callbacks import routee as callbacks
+from landed.simulator.callbacks.addresses import is_url
 from landed.simulator.carrier.calls import Call
 from landed.simulator.items import InboundTruth, Kind
-from landed.simulator.routee.asking import is_number, is_url
+from landed.simulator.routee.asking import is_number
 from landed.simulator.routee.state import ANY_NUMBER, Message, Received
 
 if TYPE_CHECKING:

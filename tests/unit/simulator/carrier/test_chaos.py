@@ -1,5 +1,6 @@
 """Each kind of chaos does what it says, and nothing else."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,10 +19,11 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 RECEIPTS = 400
 
 
-def tellings(how: Chaos, seed: int = 7) -> list[list[Telling]]:
+def tellings(how: Chaos, seed: int = 7, began_at: datetime = NOON) -> list[list[Telling]]:
     """Of receipts that are there one a second."""
+    world = chaos.World(seed, began_at)
     return [
-        list(chaos.tell(how, Random(f"{seed}:{number}"), NOON + timedelta(seconds=number), seed=seed))
+        list(chaos.tell(how, Random(f"{seed}:{number}"), began_at + timedelta(seconds=number), world))
         for number in range(RECEIPTS)
     ]
 
@@ -87,6 +89,14 @@ def test_a_window_bursts_as_a_whole_or_not_at_all() -> None:
     assert {len(waits) for waits in whole} == {1, 10}
 
 
+def test_windows_of_bursts_are_counted_from_where_the_world_began() -> None:
+    later = timedelta(days=3, seconds=7.5)
+    begun_later = tellings(Chaos(bursts=0.5), began_at=NOON + later)
+
+    moved = [[telling._replace(at=telling.at - later) for telling in told] for told in begun_later]
+    assert moved == tellings(Chaos(bursts=0.5))
+
+
 @pytest.mark.parametrize(("name", "flaw"), [
     ("wrong_signatures", Flaw.WRONG_SIGNATURE), ("missing_signatures", Flaw.MISSING_SIGNATURE), ("slow", Flaw.SLOW),
     ("half_closed", Flaw.HALF_CLOSED), ("hung_up", Flaw.HUNG_UP),
@@ -110,6 +120,15 @@ def test_flaws_share_one_lot_so_that_all_of_them_fit() -> None:
     how = Chaos(wrong_signatures=0.2, missing_signatures=0.2, slow=0.2, half_closed=0.2, hung_up=0.2)
 
     assert flaws(tellings(how)) == {*Flaw} - {Flaw.NONE}
+
+
+def test_flaws_that_come_to_more_than_1_happen_in_proportion() -> None:
+    every = tellings(Chaos(wrong_signatures=1, slow=0.5, hung_up=0.5))
+    counts = Counter(told[0].flaw for told in every)
+
+    assert counts.keys() == {Flaw.WRONG_SIGNATURE, Flaw.SLOW, Flaw.HUNG_UP}
+    assert 0.4 < counts[Flaw.WRONG_SIGNATURE] / RECEIPTS < 0.6
+    assert 0.2 < counts[Flaw.HUNG_UP] / RECEIPTS < 0.3
 
 
 def test_presets_go_from_nothing_to_everything() -> None:

@@ -116,25 +116,50 @@ def test_json_is_read_as_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "sentence"), [
-    ("countrys: {}", "countrys: Extra inputs are not permitted"),
-    ("countries: {NG: {silent: 1.5}}", "countries.NG.silent: Input should be less than or equal to 1"),
-    ("countries: {NG: {silent: seldom}}", "countries.NG.silent: Input should be a valid number"),
+    ("countrys: {}", "there is no countrys; did you mean countries?"),
+    ("countries: {NG: {silent: 1.5}}", "countries.NG.silent is 1.5; give at most 1."),
+    ("countries: {NG: {silent: seldom}}", "countries.NG.silent is 'seldom'; give a number."),
+    ("countries: {NG: {failures: {30: 0.6, 50: 0.5}}}",
+     "countries.NG.failures: the shares come to 1.1 together; give at most 1 in all."),
+    ("elsewhere: {networks: {310-260: {failures: {30: 0.6, 50: 0.5}}}}",
+     "elsewhere.networks.310-260.failures: the shares come to 1.1 together"),
     ("countries: {NG: {networks: {621-30: {weight: 0}, 621-20: {weight: 0}, 621-50: {weight: 0}}}}",
      "countries.NG.networks: one of them needs a weight above 0"),
-    ("countries: {Nigeria: {silent: 0.1}}", "countries.Nigeria: give a country's two capital letters, such as NG"),
-    ("countries: {NG: {networks: {MTN: {silent: 0.1}}}}", "'MTN' is not written as MCC-MNC, such as 621-30"),
-    ("countries: {NG: {networks: {621-30: {latency_s: -1}}}}", "latency_s: Input should be greater than or equal to 0"),
-    ("countries: {NG: {failures: {busy: 0.1}}}", "countries.NG.failures.busy"),
-    ("countries: {NG: {rate: free}}", "countries.NG.rate"),
+    ("countries: {Nigeria: {silent: 0.1}}",
+     "countries.Nigeria: there is no such country; give its two capital letters, such as NG."),
+    ("countries: {ng: {silent: 0.1}}", "countries.ng: there is no such country"),
+    ("countries: {XX: {silent: 0.1}}", "countries.XX: there is no such country"),
+    ("countries: {NG: {networks: {MTN: {silent: 0.1}}}}",
+     "countries.NG.networks: 'MTN' is not written as MCC-MNC, such as 621-30"),
+    ("elsewhere: {networks: {MTN: {silent: 0.1}}}", "elsewhere.networks: 'MTN' is not written as MCC-MNC"),
+    ("countries: {NG: {networks: {٦٢١-30: {silent: 0.1}}}}", "'٦٢١-30' is not written as MCC-MNC"),
+    ("countries: {NG: {networks: {621-30: {latency_s: -1}}}}", "621-30.latency_s is -1; give at least 0."),
+    ("countries: {NG: {failures: {busy: 0.1}}}",
+     "countries.NG.failures.busy is 'busy'; give an error code of Plivo's, such as 30."),
+    ("countries: {NG: {rate: free}}", "countries.NG.rate is 'free'; give dollars for a unit, such as 0.0055."),
     ("chaos: {duplicate: 0.1}", "there is no chaos 'duplicate'; there are bursts, contradicting, duplicates"),
-    ("chaos: {duplicates: 2}", "chaos.duplicates is 2.0; give a share from 0 to 1"),
+    ("chaos: {duplicates: 2}", "chaos.duplicates is 2; give a share from 0 to 1"),
+    ("chaos: {duplicates: true}", "chaos.duplicates is true; give a share from 0 to 1"),
+    ("chaos: {duplicates: }", "chaos.duplicates is empty; give a share from 0 to 1"),
+    ("chaos: {late_s: 1e7}", "chaos.late_s is 10000000.0; give seconds, 30 days at most."),
+    ("chaos: [lost]", "chaos is a list; give none, some, all, or shares by name, as in {lost: 0.1}."),
     ("chaos: {duplicates: .nan}", "chaos.duplicates is nan; give a share from 0 to 1"),
     ("chaos: lots", "chaos is 'lots'; give none, some, all, or shares by name"),
-    ("magic: {'hello': {error_code: 30}}", "magic.hello is no number"),
-    ("magic: {'+15551230000': {status: queued}}", "status is delivered, undelivered or failed"),
-    ("magic: {'+15551230000': {status: arrived}}", "magic.+15551230000.status"),
-    ("magic: {'+15551230000': {answer: sulk}}", "magic.+15551230000.answer"),
-    ("magic: {'+15551230000': {otp: 12}}", "magic.+15551230000.otp"),
+    ("magic: {'hello': {error_code: 30}}", "magic.hello is no number; write it as +15551230000."),
+    ("magic: {'+١٥٥٥': {error_code: 30}}", "magic.+١٥٥٥ is no number"),
+    ("magic: {'+15551230000': {status: queued}}",
+     "magic.+15551230000.status is 'queued'; give delivered, undelivered or failed."),
+    ("magic: {'+15551230000': {status: [failed]}}", "status is a list; give delivered, undelivered or failed."),
+    ("magic: {'+15551230000': {answer: sulk}}",
+     "answer is 'sulk'; give bad_request, forbidden, throttled, server_error, hang or hang_up."),
+    ("magic: {'+15551230000': {otp: 12}}", "magic.+15551230000.otp is 12; give 4 to 8 digits"),
+    ("magic: {'+15551230000': {unknown_status: Odd}}", "unknown_status is 'Odd'; give a word in small letters"),
+    ("magic: {'+15551230000': {latency_s: 1e9}}", "latency_s is 1000000000.0; give at most 2592000."),
+    ("magic: {'+15551230000': {chaos: {lost: 7}}}", "magic.+15551230000.chaos.lost is 7; give a share from 0 to 1"),
+    ("magic: {'+15551230000': {is_silent: true, status: failed}}",
+     "magic.+15551230000: what is_silent never ends as failed; leave one of the two out."),
+    ("magic: {'+15551230000': {is_silent: true, error_code: 30}}", "what is_silent never ends as error 30"),
+    ("extends: [storm]", "extends is no name; give bad-day, calm,"),
     ("extends: nothing", "There is no scenario 'nothing': it is no file (No such file or directory), and none of bad"),
     ("extends: mine.yaml", "extends itself"),
     ("[1, 2]", "is not a mapping of names to values"),
@@ -164,6 +189,12 @@ def test_a_file_may_not_be_huge(tmp_path: Path) -> None:
 def test_a_folder_is_no_scenario(tmp_path: Path) -> None:
     with pytest.raises(InputInvalid, match="it is no file"):
         scenario.load(str(tmp_path))
+
+
+def test_a_magic_number_may_have_chaos_by_name(tmp_path: Path) -> None:
+    loaded = _load(tmp_path, "magic: {+15551230000: {chaos: some}}")
+
+    assert loaded.outcome("+15551230000") == Outcome(chaos=SOME)
 
 
 def test_chaos_changes_by_share_or_by_name() -> None:

@@ -1,13 +1,16 @@
 """A world is what its seed and scenario make it: whatever the order, and from any moment on that was kept."""
 
+import asyncio
 from itertools import groupby
-from typing import Any
+from typing import Any, cast
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from landed.simulator.carrier.calls import State
+from landed.simulator.items import Truth
 from tests.unit.simulator.carrier.acme import Receiver, pass_time, told, world
 
 pytestmark = pytest.mark.anyio
@@ -15,6 +18,19 @@ pytestmark = pytest.mark.anyio
 PEOPLE = ("+12125550101", "+447700900123", "+4917604069001", "+23480000012345", "+919000012345")
 ALL = {"duplicates": 0.3, "reordering": 0.3, "lost": 0.1, "late": 0.1, "contradicting": 0.2, "bursts": 0.2,
                  "unknown_statuses": 0.2, "wrong_signatures": 0.2, "missing_signatures": 0.1}  # fmt: skip
+
+
+class Holding(Receiver):
+    """Never answers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.called = asyncio.Event()
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:  # type: ignore[override]
+        self.called.set()
+        await asyncio.Event().wait()
+        return httpx.Response(200)
 
 
 async def _world_of(order: list[str], seed: int = 7) -> Any:
@@ -80,20 +96,55 @@ async def test_a_snapshot_does_not_change_with_the_world() -> None:
     assert [view.status for view in snapshot.states["acme"].messages.values()] == ["queued"]
 
 
-async def test_after_a_reset_the_same_happens_again() -> None:
+async def test_after_a_reset_the_same_happens_again_from_then_on() -> None:
     carrier, acme = world(Receiver(200, looks=True), chaos=ALL)
     worlds = []
     for _ in range(2):
         began = carrier.now()
         for recipient in [*PEOPLE] * 4:
             acme.send(recipient)
-        await pass_time(carrier)
-        worlds.append((sorted(acme.state.messages), [making.call.key for making in carrier.makings.values()]))
+        await pass_time(carrier, 4003)
+        times = [making.telling.at - began for making in carrier.makings.values()]
+        worlds.append((sorted(acme.state.messages), [making.call.key for making in carrier.makings.values()], times))
         await carrier.reset()
-        carrier.clock.advance(began - carrier.now())
         assert (carrier.is_quiet, carrier.makings, carrier.ledger.summary().messages) == (True, {}, 0)
 
     assert worlds[0] == worlds[1]
+
+
+async def test_a_world_restored_after_a_reset_goes_on_as_it_did() -> None:
+    carrier, acme = world(chaos={"bursts": 0.5})
+    snapshot = carrier.snapshot()
+
+    async def end() -> Any:
+        for recipient in [*PEOPLE] * 4:
+            acme.send(recipient)
+        await pass_time(carrier, 3)
+        await pass_time(carrier)
+        return told(carrier)
+
+    first = await end()
+    await carrier.reset()
+    await carrier.restore(snapshot)
+
+    assert await end() == first
+
+
+@pytest.mark.parametrize("begins", ["reset", "restore"])
+async def test_time_that_is_set_ahead_stops_where_another_world_begins(begins: str) -> None:
+    receiver = Holding()
+    carrier, acme = world(receiver)
+    snapshot = carrier.snapshot()
+    acme.send(PEOPLE[0])
+    advancing = asyncio.create_task(pass_time(carrier))
+    await receiver.called.wait()
+
+    await (carrier.reset() if begins == "reset" else carrier.restore(snapshot))
+    acme.send(PEOPLE[0])
+    began_at, planned = carrier.now(), carrier.agenda.waiting
+    await advancing
+
+    assert (carrier.now(), carrier.agenda.waiting) == (began_at, planned)
 
 
 async def test_a_reset_takes_another_seed_and_scenario() -> None:
@@ -129,5 +180,5 @@ async def test_steps_of_a_message_are_told_in_their_order() -> None:
 
     ordered = sorted(carrier.makings.values(), key=lambda making: (by_message(making), making.telling.at))
     for _, makings in groupby(ordered, by_message):
-        sequences = [making.call.truth.sequence for making in makings]  # type: ignore[union-attr]  all are of messages
+        sequences = [cast(Truth, making.call.truth).sequence for making in makings]
         assert sequences == sorted(sequences)

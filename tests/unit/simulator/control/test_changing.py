@@ -105,6 +105,37 @@ async def test_a_scenario_that_cannot_be_is_refused_and_changes_nothing(content:
         assert await sim.get("/scenario") == before
 
 
+@pytest.mark.parametrize(("path", "content", "sentence"), [
+    ("/clock/advance", "{}", "The body: seconds is missing."),
+    ("/clock/advance", "{second: 5}",
+     "The body: seconds is missing. The body: there is no second; did you mean seconds?"),
+    ("/clock/advance", "seconds: soon", "The body: seconds is 'soon'; give a number."),
+    ("/reset", "{sed: 7}", "The body: there is no sed; did you mean seed?"),
+    ("/reset", "{chaos: 7}", "the scenario: chaos is 7; give none, some, all, or shares by name"),
+    ("/reset", "{chaos: {lost: 7}}", "the scenario: chaos.lost is 7; give a share from 0 to 1."),
+    ("/reset", "{scenario: 7}", "Give one of the built-in scenarios: bad-day, calm,"),
+    ("/snapshots", "{name: a b}", "The body: name is 'a b'; give 1 to 100 letters, digits, dots and dashes."),
+    ("/expect", "{status: arrived}", "The body: status is 'arrived'; give "),
+    ("/inbound", "{from: '+1', to: '', text: x}", "The body: to is ''; give at least 1 characters."),
+    ("/inbound", "a: 1\na: 2", "The body is not YAML, line 2: 'a' is there twice."),
+    ("/inbound", '{"\\ud800": 1}', "The body: it is '\\ud800'; input should be a valid string"),
+])  # fmt: skip
+async def test_a_mistake_is_answered_with_its_name_and_the_way_out(path: str, content: str, sentence: str) -> None:
+    async with asking() as sim:
+        answer = await sim.http.post(f"/_sim{path}", content=content)
+
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith(sentence)
+
+
+async def test_a_number_in_yaml_keeps_its_plus() -> None:
+    async with asking() as sim:
+        sim.acme.state.wanted.add("+14155550100")
+        said = "from: +12125550101\nto: +14155550100\ntext: Hello"
+
+        assert (await sim.http.post("/_sim/inbound", content=said)).status_code == 201
+
+
 async def test_chaos_changes_by_share_upon_a_preset_or_what_there_is() -> None:
     async with asking() as sim:
         assert (await sim.post("/chaos", {"lost": 0.5}))["lost"] == 0.5
