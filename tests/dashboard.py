@@ -52,6 +52,10 @@ class Visitor:
         answer: httpx.Response = self._house.run(self._client.get(path, **options))
         return answer
 
+    def head(self, path: str, **options: Any) -> httpx.Response:
+        answer: httpx.Response = self._house.run(self._client.head(path, **options))
+        return answer
+
     def page(self, path: str) -> str:
         """What a page says, which has to be there."""
         answer = self.get(path)

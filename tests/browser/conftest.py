@@ -15,8 +15,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests import filled
 from tests.browser.visiting import Site, Visit
-from tests.conftest import fresh_database
 from tests.dashboard import SECRET_KEY, House, dashboard
+from tests.databases import Databases
 from tests.serving import served
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -48,13 +48,13 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def site(chromium: str, server_url: str) -> Iterator[Site]:
+def site(chromium: str, databases: Databases) -> Iterator[Site]:
     """`landed serve` over a filled database, and a session of each role."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     base_url = f"http://127.0.0.1:{port}"
-    for database in fresh_database(server_url):
+    with databases.fresh() as database:
         # In a thread of its own, which has no loop that Playwright may be running.
         with ThreadPoolExecutor(1) as thread:
             sessions = thread.submit(_prepare, database, base_url).result()

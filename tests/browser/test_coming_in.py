@@ -75,6 +75,11 @@ def test_a_shared_link_shows_its_page_with_numbers_masked_and_nothing_else(
     before = shown.url
     shown.locator("#countries tbody a").first.click(force=True)
     assert shown.url == before
+    reached = []
+    for _ in range(12):
+        shown.keyboard.press("Tab")
+        reached.append(guest.look("focus"))
+    assert {each["name"] for each in reached if each["tag"] == "a"} == {"Skip to the content"}
     guest.go("/?since=7d&country=US")
     expect(shown).to_have_url(re.compile("/sign-in"))
 

@@ -56,6 +56,36 @@ def test_every_page_can_be_read_by_everybody(open_as: Callable[..., Visit]) -> N
     assert [kind for kind in KINDS if kind not in kinds] == []
 
 
+def test_on_a_phone_menus_open_within_the_window(site: Site, open_as: Callable[..., Visit]) -> None:
+    visit = open_as("operator", viewport=PHONE)
+    [(alert,)] = site.rows("SELECT id FROM alerts LIMIT 1")
+    for address in ("/?since=2026-01-01T10:00&until=2026-12-28T10:00", f"/alerts/{alert}"):
+        page = visit.go(address)
+        menus = page.locator("main details.pop")
+        assert menus.count() > 0
+        for at in range(menus.count()):
+            menus.nth(at).locator("summary").click()
+            box = menus.nth(at).locator(".pop-body").bounding_box()
+            assert box is not None
+            assert 0 <= box["x"] < box["x"] + box["width"] <= PHONE["width"]
+            page.keyboard.press("Escape")
+
+
+def test_on_a_phone_long_rows_are_read_without_scrolling_sideways(site: Site, open_as: Callable[..., Visit]) -> None:
+    site.rows(
+        "INSERT INTO audit_log (at, actor, action, target, address, times) VALUES (now(), 'user:with-a-long-name',"
+        " 'user.signed_out_everywhere', 'callback:0b8f1234-5678-4321-8765-432112345678 to http://127.0.0.1:3000',"
+        " '2001:db8:1234:5678:1234:5678:1234:5678', 2)"
+    )
+    visit = open_as("admin", viewport=PHONE)
+    for address in ("/settings/audit", "/settings/values"):
+        page = visit.go(address)
+        [widths] = page.locator(".table-wrap:has(.stacked)").evaluate_all(
+            "(all) => all.map((each) => [each.scrollWidth, each.clientWidth])"
+        )
+        assert widths[0] <= widths[1], address
+
+
 def test_pages_for_those_outside_can_be_read_by_everybody(open_as: Callable[..., Visit]) -> None:
     visit = open_as(None)
     visit.expected = {403, 404}

@@ -60,6 +60,15 @@ def test_a_slash_goes_to_the_search(visit: Visit) -> None:
     page.wait_for_url("**q=a*")
 
 
+def test_what_is_a_button_to_those_who_hear_the_page_is_pressed_like_one(visit: Visit) -> None:
+    page = visit.go("/?since=24h")
+
+    page.get_by_role("button", name="Compare").focus()
+    page.keyboard.press("Space")
+
+    page.wait_for_url("**compare=previous*")
+
+
 def test_menus_and_dialogs_open_and_close_and_give_the_focus_back(visit: Visit) -> None:
     page = visit.go("/opt-outs")
     opener = page.get_by_role("button", name="Add an opt-out")

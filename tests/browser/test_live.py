@@ -99,6 +99,20 @@ def test_a_viewer_sees_it_come_with_its_number_masked(site: Site, open_as: Calla
     expect(page.get_by_label("Text in body or address")).to_have_count(0)
 
 
+def test_what_takes_its_time_is_seen_to_go_on(visit: Visit) -> None:
+    page = visit.go("/live")
+    # Playwright looks at no page that waits for the next one.
+    page.evaluate("addEventListener('submit', (event) => event.preventDefault())")
+    page.locator("#rows input").first.check()
+    page.get_by_role("button", name="Replay").first.click()
+    dialog = page.get_by_role("dialog")
+
+    dialog.get_by_role("button", name="Replay", exact=True).click()
+
+    expect(dialog.get_by_role("progressbar", name="Replaying…")).to_be_visible()
+    expect(dialog.get_by_role("button", name="Replay", exact=True)).to_be_disabled()
+
+
 def test_two_callbacks_are_compared_side_by_side(visit: Visit) -> None:
     page = visit.go("/live")
     boxes = page.locator("#rows input")

@@ -14,8 +14,8 @@ from fastapi.routing import APIRoute
 from landed.domain.users import Role
 from landed.web.dashboard.gate import CONTENT_SECURITY_POLICY
 from landed.web.dashboard.pages import Guard, guard_of
-from tests.conftest import fresh_database
 from tests.dashboard import PUBLIC_URL, House, dashboard
+from tests.databases import Databases
 
 #: Routes that need no guard: they tell nothing of anybody, or check a token of their own.
 OPEN = {"/{rest:path}", "/static/{version}/{name}", "/shared/{token}"}
@@ -31,12 +31,11 @@ HOSTILE = [
 
 
 @pytest.fixture(scope="module")
-def house(server_url: str) -> Iterator[House]:
+def house(databases: Databases) -> Iterator[House]:
     """One for all that leaves it as it was, but for users and keys with names of their own."""
-    for database in fresh_database(server_url):
-        with dashboard(database) as house:
-            house.run(_account(house))
-            yield house
+    with databases.fresh() as database, dashboard(database) as house:
+        house.run(_account(house))
+        yield house
 
 
 async def _account(house: House) -> None:
@@ -78,8 +77,9 @@ def test_roles_hold_on_every_route(house: House) -> None:
     for method, path, needed in walked:
         for role in (None, *Role):
             visitor = house.visitor(role, name=None if role is None else f"{role}-of-{abs(hash((method, path)))}")
-            if method == "GET":
-                status = visitor.get(_filled(path), headers={"Accept": "text/html"}).status_code
+            if method in ("GET", "HEAD"):
+                ask = visitor.get if method == "GET" else visitor.head
+                status = ask(_filled(path), headers={"Accept": "text/html"}).status_code
                 may = status != 403 and not (status == 303 and role is None)
             else:
                 status = visitor.send(_filled(path), {"csrf_token": visitor.token()}).status_code
@@ -98,6 +98,27 @@ def test_every_answer_has_strict_headers(house: House) -> None:
         assert headers["referrer-policy"] == "same-origin"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert headers["cache-control"] == ("no-cache" if path.startswith("/static") else "no-store"), path
+
+
+def test_whoever_asks_for_the_head_of_a_page_gets_that_of_the_page(house: House) -> None:
+    admin = house.visitor("admin")
+    addresses = [*(set(pages(house)) - {"/live/stream"}), "/sign-in", "/start/x", "/nowhere", "/static/x/app.css"]
+    for path in addresses:
+        head, whole = admin.head(path), admin.get(path)
+        assert head.status_code == whole.status_code, path
+        assert head.headers.get("content-type") == whole.headers.get("content-type"), path
+        assert head.content == b""
+
+    stream = admin.head("/live/stream?place=x")
+    assert (stream.status_code, stream.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert house.visitor().head("/messages?since=7d").headers["location"] == "/sign-in?next=%2Fmessages%3Fsince%3D7d"
+
+
+def test_what_a_page_does_not_take_is_told_with_what_it_takes(house: House) -> None:
+    answer = house.run(house.visitor()._client.options("/account"))
+
+    assert answer.status_code == 405
+    assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
 def test_pages_hold_nothing_that_the_policy_would_refuse(house: House) -> None:

@@ -15,11 +15,12 @@ from landed.domain.periods import Period
 from landed.services.framing import Compare
 from landed.services.funnel import FunnelReporter
 from landed.services.funnel import Question as FunnelQuestion
+from landed.services.guessing import NUMBERS_MAX
 from landed.services.overview import Overviewer, OverviewQuestion
 from landed.web.dashboard import formats
 from tests import filled
-from tests.conftest import fresh_database
 from tests.dashboard import House, Visitor, dashboard
+from tests.databases import Databases
 from tests.markup import Markup
 from tests.walking import walk
 
@@ -32,9 +33,9 @@ PAGES: Final = ("/", "/messages", "/verify", "/10dlc", "/10dlc/brands", "/10dlc/
 
 
 @pytest.fixture(scope="module")
-def house(server_url: str) -> Iterator[House]:
+def house(databases: Databases) -> Iterator[House]:
     """One for all that leaves the messages as they are."""
-    for database in fresh_database(server_url):
+    with databases.fresh() as database:
         asyncio.run(filled.fill(database, now=datetime.now(UTC)))
         with dashboard(database) as house:
             yield house
@@ -416,6 +417,26 @@ def test_lists_hide_numbers_from_viewers_on_every_page_of_them(house: House) -> 
         assert told(viewer.page(f"{path}?{WITHIN}&{query}"), secrets) == set()
 
 
+def test_a_viewer_finds_no_number_out_by_looking_for_one_after_another(house: House) -> None:
+    viewer, operator = house.visitor("viewer", name="guesser"), house.visitor("operator")
+    for half in (range(NUMBERS_MAX // 2), range(NUMBERS_MAX // 2, NUMBERS_MAX)):
+        tried = ",".join(f"1415555{n:04}" for n in half)
+        viewer.page(f"/messages?q=from:{tried}")
+        operator.page(f"/messages?q=from:{tried}")
+
+    for path in ("/messages", "/inbound", "/verify", "/opt-outs", "/10dlc/numbers"):
+        refused = viewer.get(f"{path}?q=%2B14155559999")
+        assert refused.status_code == 429, path
+        assert 3500 < int(refused.headers["retry-after"]) <= 3600
+        assert "you can look for 60 different ones an hour. Go on in 60 min" in refused.text
+        assert 'href="/messages' in refused.text
+        assert operator.get(f"{path}?q=%2B14155559999").status_code == 200
+        assert viewer.get(f"{path}?q=14155550000").status_code == 200
+    script = viewer.get("/messages?q=14155559999", headers={"Accept": "application/json"})
+    assert (script.status_code, script.json()["code"]) == (429, "search_throttled")
+    assert viewer.get("/live?q=5559999").status_code == 422
+
+
 def test_a_shared_overview_tells_no_number_and_leads_nowhere(house: House, operator: Visitor) -> None:
     answer = operator.post("/shared", path="/", query=f"{WITHIN}&country=US", days="1")
     link = re.search(r"https://landed\.test(/shared/[\w-]+)", answer.text)
@@ -503,10 +524,13 @@ def test_pages_without_anything_say_what_to_do_next(database: str) -> None:
             ("/10dlc", "landed 10dlc apply"),
             ("/inbound", "callback URL"),
             ("/opt-outs", "STOP"),
+            ("/live", "landed trigger"),
         ):
             page = viewer.page(path)
             assert 'class="empty"' in page, path
             assert step in Markup(page).text, path
+        assert "/settings/accounts" not in viewer.page("/live")
+        assert "/settings/accounts" in house.visitor("operator").page("/live")
         assert "Clear them" in viewer.page("/?country=US")
         assert "Take all filters away" in viewer.page("/messages?country=US")
         for path in PAGES:

@@ -28,8 +28,8 @@ from landed.store.callback_stream import REFUSED_AFTER
 from landed.store.refusals import Refused
 from landed.web.dashboard.live import STREAMS_OF_ONE_MAX
 from tests.calling import plivo_post
-from tests.conftest import fresh_database
 from tests.dashboard import PUBLIC_URL, House, Visitor, dashboard
+from tests.databases import Databases
 
 TOKEN: Final = "a-token-0123456789"
 NUMBER: Final = "4155550177"
@@ -81,10 +81,9 @@ class Filled:
 
 
 @pytest.fixture(scope="module")
-def filled(server_url: str) -> Iterator[Filled]:
-    for database in fresh_database(server_url):
-        with dashboard(database) as house:
-            yield house.run(_fill(house))
+def filled(databases: Databases) -> Iterator[Filled]:
+    with databases.fresh() as database, dashboard(database) as house:
+        yield house.run(_fill(house))
 
 
 async def _fill(house: House) -> Filled:

@@ -92,6 +92,18 @@ def test_a_link_is_bound_to_its_filters_and_leads_nowhere(house: House) -> None:
     assert not re.search(r'href="/(?!static)', seen)
 
 
+def test_what_a_shared_page_is_filtered_by_tells_no_number_but_ours(house: House) -> None:
+    operator = house.visitor("operator")
+    query = "since=7d&tag=%2B14155550123&sender=%2B14155550100"
+
+    seen = house.visitor().page(share(operator, "/", query))
+
+    assert NUMBER not in seen
+    assert "tag: +1415•••••23" in seen
+    assert "sender: +14155550100" in seen
+    assert f"tag: {NUMBER}" in operator.page(f"/?{query}")
+
+
 def test_nothing_can_be_changed_by_a_link(house: House) -> None:
     operator = house.visitor("operator")
     link = share(operator)

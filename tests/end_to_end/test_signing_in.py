@@ -323,13 +323,41 @@ def test_a_link_signs_in_once(house: House, clock: Clock) -> None:
     assert house.visitor().get(f"/sign-in/{token}").status_code == 403
 
 
-def test_a_link_that_is_fetched_ahead_is_not_used_up(house: House, clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Purpose": "prefetch"},
+        {"User-Agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"},
+        {"User-Agent": "TelegramBot (like TwitterBot)"},
+        {"User-Agent": "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)"},
+        {"User-Agent": "WhatsApp/2.23.20.0"},
+        {"User-Agent": "facebookexternalhit/1.1"},
+        {"User-Agent": "Mozilla/5.0 (Windows NT 6.1; WOW64) SkypeUriPreview Preview/0.5"},
+    ],
+    ids=str,
+)
+def test_a_link_that_is_fetched_ahead_is_not_used_up(house: House, clock: Clock, headers: dict[str, str]) -> None:
     token = house.run(services.link(house.pool, "anna", clock.now))
 
-    ahead = house.visitor().get(f"/sign-in/{token}", headers={"Sec-Purpose": "prefetch"})
+    ahead = house.visitor().get(f"/sign-in/{token}", headers=headers)
 
     assert ahead.status_code == 403
+    assert "session" not in ahead.headers.get("set-cookie", "")
     assert house.visitor().get(f"/sign-in/{token}").status_code == 303
+
+
+def test_a_link_whose_head_was_asked_for_is_not_used_up(house: House, clock: Clock) -> None:
+    token = house.run(services.link(house.pool, "anna", clock.now))
+
+    assert house.visitor().head(f"/sign-in/{token}").status_code == 403
+    assert house.visitor().get(f"/sign-in/{token}").status_code == 303
+
+
+def test_a_browser_on_a_phone_that_is_called_almost_like_a_robot_comes_in(house: House, clock: Clock) -> None:
+    token = house.run(services.link(house.pool, "anna", clock.now))
+    phone = {"User-Agent": "Mozilla/5.0 (Linux; Android 12; CUBOT KINGKONG 8) AppleWebKit/537.36 Chrome/120.0.0.0"}
+
+    assert house.visitor().get(f"/sign-in/{token}", headers=phone).status_code == 303
 
 
 def test_a_link_is_over_after_an_hour(house: House, clock: Clock) -> None:

@@ -60,6 +60,18 @@ def narrowed(question: MessageQuestion, text: str) -> MessageQuestion:
     """
     if len(text) > TEXT_CHARACTERS_MAX:
         raise InputInvalid(f"This search is over {TEXT_CHARACTERS_MAX} characters long.", field="q")
+    found, words = parted(text)
+    changes: dict[str, Any] = {}
+    for name, values in found.items():
+        changes |= _read(name, [value for value in values if value])
+    for name in ("units", "latency_ms"):
+        if name in changes:
+            changes[name] = [*getattr(question, name), *changes[name]]
+    return replace(question, **{**changes, **({} if words is None else {"text": words})})
+
+
+def parted(text: str) -> tuple[Mapping[str, list[str]], str | None]:
+    """The values of each term, and the words besides, which are one text; None: there are none."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     words: list[str] = []
     for name, value, word in _TERM.findall(text):
@@ -68,13 +80,7 @@ def narrowed(question: MessageQuestion, text: str) -> MessageQuestion:
             words.append(word.strip('"'))
         else:
             found[_ALSO.get(name.lower(), name.lower())] += [value] if name.lower() == "tag" else value.split(",")
-    changes: dict[str, Any] = {}
-    for name, values in found.items():
-        changes |= _read(name, [value for value in values if value])
-    for name in ("units", "latency_ms"):
-        if name in changes:
-            changes[name] = [*getattr(question, name), *changes[name]]
-    return replace(question, **{**changes, **({"text": " ".join(words)} if words else {})})
+    return found, " ".join(words) if words else None
 
 
 def _read(name: str, values: Sequence[str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ def engine(database_url: str) -> AsyncEngine:
         max_overflow=4,
         pool_pre_ping=True,
         pool_timeout=5,
+        hide_parameters=True,  # errors, and so logs, would hold numbers
         connect_args={**OPTIONS, "application_name": "landed"},
     )
 

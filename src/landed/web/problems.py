@@ -1,8 +1,10 @@
 """Errors as HTTP: one table gives the status, and every error has one shape, `application/problem+json` (RFC 9457)."""
 
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from math import ceil
+from pathlib import Path
 from typing import Any, Final, cast
 
 import orjson
@@ -11,6 +13,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from landed.domain import errors
 from landed.domain.errors import LandedError
@@ -46,6 +49,8 @@ STATUSES: Final[Mapping[type[LandedError], HTTPStatus]] = {
 _MORE: Final = ("field", "our_id", "provider_code", "limit", "session_status")
 
 _log = structlog.get_logger()
+_OURS: Final = f"{Path(__file__).parents[1]}/"
+_LINES_MAX: Final = 8
 
 
 class FieldProblem(BaseModel):
@@ -144,10 +149,24 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        # The path as it was declared: the real one may hold a phone number.
-        path = getattr(request.scope.get("route"), "path", None)
-        _log.error("request_failed", method=request.method, route=path, error=type(error).__name__)
+        log_unexpected("request_failed", request.scope, error)
         return internal_error()
+
+
+def log_unexpected(event: str, scope: Scope, error: BaseException) -> None:
+    """What failed, and the lines of ours it went through. Neither its path nor its message: they may hold numbers."""
+    kinds, cause = [type(error).__name__], error.__cause__
+    while cause is not None:
+        kinds.append(type(cause).__name__)
+        cause = cause.__cause__
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(_OURS)]
+    _log.error(
+        event,
+        method=scope.get("method"),
+        route=getattr(scope.get("route"), "path", None),
+        error=" from ".join(kinds),
+        lines=[f"{frame.filename.removeprefix(_OURS)}:{frame.lineno}" for frame in frames[-_LINES_MAX:]],
+    )
 
 
 def _field_problem(error: Mapping[str, Any]) -> FieldProblem:

@@ -76,7 +76,8 @@ class Server:
 
 
 def streaming(*events: str) -> Callable[[], httpx.Response]:
-    return lambda: httpx.Response(200, content="".join(f"{event}\n\n" for event in events))
+    content = "".join(f"{event}\n\n" for event in events)
+    return lambda: httpx.Response(200, content=content, headers={"content-type": "text/event-stream; charset=utf-8"})
 
 
 def failing(error: Exception) -> Callable[[], httpx.Response]:
@@ -128,6 +129,8 @@ async def test_a_callback_comes_as_it_is_whatever_characters_are_in_it() -> None
         (problem(422, "There is no account 'x'."), InputInvalid, "There is no account 'x'."),
         (lambda: httpx.Response(404, content=b"gone"), InputInvalid, "no stream of callbacks"),
         (lambda: httpx.Response(302, headers={"location": "/login"}), InputInvalid, "no stream of callbacks"),
+        (lambda: httpx.Response(200, html="<p>Welcome</p>\n\n"), InputInvalid, "no stream of callbacks"),
+        (lambda: httpx.Response(200), InputInvalid, "no stream of callbacks"),
         (streaming("id: a\nevent: callback\ndata: {}"), InputInvalid, "another version"),
     ],
 )

@@ -101,6 +101,26 @@ def test_this_machine_is_a_target(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "written"),
+    [
+        ("http://localhost:3000/büro/帳?von=é", "http://localhost:3000/b%C3%BCro/%E5%B8%B3?von=%C3%A9"),
+        ("http://localhost/a%2fb/ü?x='\"|&y=%7e+", "http://localhost/a%2fb/%C3%BC?x='\"|&y=%7e+"),
+        ("http://bücher.example/ü", "http://bücher.example/%C3%BC"),
+    ],
+)
+def test_path_and_query_are_written_in_ascii_and_what_was_ascii_stays(url: str, written: str) -> None:
+    assert resending.target(url, anywhere=True) == written
+
+
+async def test_letters_of_any_language_may_be_in_a_target() -> None:
+    async with listening(b"HTTP/1.1 204 No Content\r\n\r\n") as (url, got), resending.opened_client() as http:
+        answer = await resending.send(http, resending.outgoing(REQUEST, resending.target(f"{url}/büro?an=é")))
+
+    assert got[0].startswith(b"POST /b%C3%BCro?an=%C3%A9&shop=a%2fb&x='\"| HTTP/1.1\r\n")
+    assert answer.is_ok
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "http://example.com/",

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, FastAPI, HTTPException
+from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.requests import Request
 from starlette.responses import Response
@@ -53,6 +54,8 @@ from landed.web.dashboard.pages import Page, Pages, shareable_paths
 from landed.web.dashboard.settings import health, keys, users
 from landed.web.dashboard.settings import more as more_settings
 from landed.web.dashboard.settings.more import ShownSetting
+
+_READING: Final = ["GET", "HEAD"]
 
 
 def create_dashboard(
@@ -121,6 +124,7 @@ def create_dashboard(
         *(pages_of(pages) for pages_of in more),
     )
     for routes in routers:
+        _answer_heads(routes)
         app.include_router(routes)
     pages.shareable = shareable_paths(route for routes in routers for route in routes.routes)
     _add_static(app, pages)
@@ -128,8 +132,15 @@ def create_dashboard(
     return Gate(app, hosts)
 
 
+def _answer_heads(routes: APIRouter) -> None:
+    """Whoever asks for the head of a page gets that of a GET; the server leaves the rest away."""
+    for route in routes.routes:
+        if isinstance(route, APIRoute) and route.methods and "GET" in route.methods:
+            route.methods.add("HEAD")
+
+
 def _add_static(app: FastAPI, pages: Pages) -> None:
-    @app.get("/static/{version}/{name}")
+    @app.api_route("/static/{version}/{name}", methods=_READING)
     async def static(request: Request, version: str, name: str) -> Response:
         return await pages.static_files.answer(request, version, name)
 
@@ -137,7 +148,7 @@ def _add_static(app: FastAPI, pages: Pages) -> None:
 def _add_nowhere(app: FastAPI, pages: Pages) -> None:
     """What is no page says so with the navigation around it, for whoever is signed in."""
 
-    @app.get("/{rest:path}")
+    @app.api_route("/{rest:path}", methods=_READING)
     async def nowhere(page: Annotated[Page, Depends(pages.everybody)], rest: str) -> Response:
         raise HTTPException(404)
 

@@ -4,7 +4,6 @@ from http import HTTPStatus
 from math import ceil
 from typing import Final
 
-import structlog
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -12,18 +11,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from landed.domain.errors import InputInvalid, LandedError
+from landed.services.guessing import SearchThrottled
 from landed.services.signing_in import SignInRefused, SignInThrottled
 from landed.web import problems
 from landed.web.dashboard.pages import Page, Pages
 from landed.web.dashboard.view import address
 from landed.web.dashboard.viewer import Forbidden, SignInNeeded
 
-_log = structlog.get_logger()
 _STATUSES: Final = {
     SignInNeeded: HTTPStatus.UNAUTHORIZED,
     Forbidden: HTTPStatus.FORBIDDEN,
     SignInRefused: HTTPStatus.FORBIDDEN,
     SignInThrottled: HTTPStatus.TOO_MANY_REQUESTS,
+    SearchThrottled: HTTPStatus.TOO_MANY_REQUESTS,
 }
 _TITLES: Final = {
     401: "Sign in first",
@@ -43,7 +43,7 @@ _TITLES: Final = {
 def install(app: FastAPI, pages: Pages) -> None:
     @app.exception_handler(LandedError)
     async def landed_error(request: Request, error: LandedError) -> Response:
-        if isinstance(error, SignInNeeded) and request.method == "GET" and is_looked_at(request):
+        if isinstance(error, SignInNeeded) and request.method in ("GET", "HEAD") and is_looked_at(request):
             asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(address(f"{pages.root}/sign-in", {"next": asked if asked != "/" else None}), 303)
         status = _STATUSES.get(type(error)) or problems.status_of(error)
@@ -58,13 +58,13 @@ def install(app: FastAPI, pages: Pages) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
-        return _answer(pages, request, status, None, status.phrase.lower().replace(" ", "_"))
+        answer = _answer(pages, request, status, None, status.phrase.lower().replace(" ", "_"))
+        answer.headers.update(error.headers or {})
+        return answer
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        # The path as it was declared: the real one may hold a phone number.
-        path = getattr(request.scope.get("route"), "path", None)
-        _log.error("page_failed", method=request.method, route=path, error=type(error).__name__)
+        problems.log_unexpected("page_failed", request.scope, error)
         try:
             return _answer(pages, request, HTTPStatus.INTERNAL_SERVER_ERROR, None, LandedError.code)
         except Exception:

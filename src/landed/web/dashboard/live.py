@@ -18,7 +18,7 @@ from landed.services import arrivals, cursors, redacting
 from landed.services.live import Batch, Live, LiveCallback, LiveQuestion
 from landed.store.accounts import Pool
 from landed.store.callback_queries import Verdict
-from landed.web.api.streaming import KEEP_ALIVE_S, STREAMS_MAX, EventStream
+from landed.web.api.streaming import KEEP_ALIVE_S, MEDIA_TYPE, STREAMS_MAX, EventStream
 from landed.web.dashboard.pages import Page, Pages
 from landed.web.dashboard.view import View
 from landed.web.dashboard.words import word, words
@@ -67,6 +67,8 @@ def router(
     @routes.get("/live/stream")
     async def stream(page: Annotated[Page, Depends(pages.viewers)]) -> Response:
         """What comes behind a place: of the header that browsers send when they come back, else of the address."""
+        if page.request.method == "HEAD":
+            return Response(media_type=MEDIA_TYPE)
         of_one = open_streams[page.user.id]
         _see_room(open_streams.values(), of_one)
         place = page.request.headers.get("last-event-id") or page.view.value("place")

@@ -75,7 +75,7 @@ def distribution(seen: Overview, view: View, messages: Callable[..., str]) -> di
         "tone": 1,
         "links": [] if view.is_bound else [messages(q=_took(bar)) for bar in bars],
     }
-    return {"traces": [trace], "layout": {"bargap": 0.05, "xaxis": {"type": "category", "nticks": 8, "tickangle": 0}}}
+    return {"traces": [trace], "layout": {"bargap": 0.05, "xaxis": {"type": "category", "nticks": 5, "tickangle": 0}}}
 
 
 def _took(bar: Bar) -> str:

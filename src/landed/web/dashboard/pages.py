@@ -30,6 +30,7 @@ from landed.domain.errors import NotFound
 from landed.domain.users import Role, SharedLink, User, WebSession
 from landed.services import redacting
 from landed.services.auditing import Auditor
+from landed.services.guessing import Guesses
 from landed.services.signing_in import SigningIn
 from landed.web.callers import address_of
 from landed.web.dashboard import formats, forms
@@ -77,6 +78,7 @@ class Pages:
         self.root = parts.path.rstrip("/")
         self.is_secure = parts.scheme == "https"
         self._trusted_proxies = trusted_proxies
+        self.guesses = Guesses()
         self.viewers = Guard(self, Role.VIEWER)
         #: Viewers, and whoever has a shared link to that page with its parameters.
         self.viewers_and_guests = Guard(self, Role.VIEWER, guests=True)
@@ -261,6 +263,7 @@ class Guard:
         SignInNeeded: nobody is signed in.
         Forbidden: the role is too small; or it would change something, and was not sent by a page of ours.
         NotFound: it is not a page that this shared link is for.
+        SearchThrottled: a viewer looks for one number after another.
     """
 
     def __init__(self, pages: Pages, role: Role | None, *, guests: bool = False) -> None:
@@ -271,6 +274,9 @@ class Guard:
     async def __call__(self, request: Request) -> Page:
         page = await self._page(request)
         request.state.page = page
+        if page.session is not None and not page.may(Role.OPERATOR):
+            for text in request.query_params.getlist("q"):
+                self._pages.guesses.see(page.user.id, text)
         return page
 
     async def _page(self, request: Request) -> Page:

@@ -1,7 +1,8 @@
 """/sign-in, /sign-in/{token}, /start/{token}, /sign-out: who comes in, and who leaves."""
 
+import re
 from math import ceil
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -13,6 +14,9 @@ from landed.web.dashboard.viewer import Forbidden
 
 #: How long a browser is known as one that was signed in, so that others' wrong passwords do not delay it.
 _KNOWN_S = 180 * 86400
+#: Programs of chats and search engines that look at a link before a person does, as their User-Agent says. A Cubot is
+#: a phone.
+_LOOKS_AHEAD: Final = re.compile(r"(?<!cu)bot\b|preview|externalhit|whatsapp|crawl|spider", re.IGNORECASE)
 
 
 def router(pages: Pages) -> APIRouter:
@@ -58,7 +62,8 @@ def router(pages: Pages) -> APIRouter:
 
     @routes.get("/sign-in/{token}")
     async def sign_in_by_link(page: Anybody, token: str) -> Response:
-        if "prefetch" in page.request.headers.get("sec-purpose", ""):
+        is_ahead = "prefetch" in page.request.headers.get("sec-purpose", "") or _LOOKS_AHEAD.search(_browser(page))
+        if is_ahead or page.request.method == "HEAD":
             raise Forbidden("This link works once: it is not to be fetched ahead.")
         try:
             signed_in = await signing_in.by_link(token, address=page.address, browser=_browser(page))

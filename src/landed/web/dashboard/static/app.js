@@ -1,6 +1,6 @@
 // What every page does beyond plain links and forms. All of it can be missing: pages work without.
 
-import { toast } from "./toasts.js";
+import { toast, working } from "./toasts.js";
 
 const cookie = (name, value) => {
   document.cookie = `${name}=${encodeURIComponent(value)}; path=/; max-age=31536000; samesite=lax`;
@@ -64,7 +64,12 @@ document.addEventListener("click", async (event) => {
   }
 });
 
-// <form data-confirm="Really?"> asks first; a form is sent once, however often the button is pressed.
+// <form data-confirm="Really?"> asks first; a form is sent once, however often the button is pressed, and while the
+// answer is waited for one sees that it goes on.
+const WAITED_MS = 600;
+let waiting = 0;
+let endWaiting = () => {};
+
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.confirm && !confirm(form.dataset.confirm)) {
@@ -73,6 +78,9 @@ document.addEventListener("submit", (event) => {
   }
   if (form.method === "post") {
     setTimeout(() => form.querySelectorAll("button").forEach((button) => { button.disabled = true; }));
+    waiting = setTimeout(() => {
+      endWaiting = working(form.dataset.working ?? "Working…", form.closest("dialog"));
+    }, WAITED_MS);
   } else {
     // Empty fields of a filter do not belong into the address.
     for (const field of form.querySelectorAll("input, select")) {
@@ -81,6 +89,8 @@ document.addEventListener("submit", (event) => {
   }
 });
 addEventListener("pageshow", () => {
+  clearTimeout(waiting);
+  endWaiting();
   for (const field of document.querySelectorAll("form :disabled:not([data-disabled])")) field.disabled = false;
 });
 
@@ -88,6 +98,16 @@ addEventListener("pageshow", () => {
 document.addEventListener("change", (event) => {
   if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
 });
+
+// What is a button to those who hear the page is pressed like one.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== " " || !event.target.matches("a[role=button]")) return;
+  event.preventDefault();
+  event.target.click();
+});
+
+// The links of a shared page lead nowhere: the keyboard passes them by.
+for (const link of document.querySelectorAll('a[href=""]')) link.removeAttribute("href");
 
 // Menus close with Escape and by a click elsewhere.
 addEventListener("keydown", (event) => {
