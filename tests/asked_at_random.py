@@ -35,9 +35,9 @@ _LENGTHS_MIN: Final = {
     "week": 9000,
     "month": 30000,
 }
-_ZONES: Final = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo")
+_ZONES: Final = ("UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Fiji")
 #: Off the whole hour: only where minutes are kept is what they count exact.
-_ODD_ZONES: Final = ("Asia/Kolkata", "Asia/Kathmandu")
+_ODD_ZONES: Final = ("Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Chatham")
 
 
 class Recount:

@@ -1,7 +1,7 @@
 """The journal in PostgreSQL keeps the contract, and does what only a table needs to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -13,7 +13,8 @@ from psycopg import AsyncConnection, sql
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING
 from landed.journal.postgres import PostgresJournal
-from landed.store import partitions
+from landed.store import audit, connect, partitions
+from landed.store.accounts import Pool
 from tests.contracts.journal_contract import JournalContract, accepted, numbers, read_all, read_lanes
 
 pytestmark = pytest.mark.anyio
@@ -275,6 +276,17 @@ async def days_with_a_partition(connection: AsyncConnection[Any]) -> list[date]:
     return [datetime.strptime(name, "callbacks_%Y%m%d").replace(tzinfo=UTC).date() async for (name,) in cursor]
 
 
+@pytest.fixture
+async def no_partitions(connection: AsyncConnection[Any]) -> None:
+    """Those that each database of the tests has are gone."""
+    cursor = await connection.execute(
+        "SELECT inhrelid::regclass::text FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE relkind = 'r'"
+    )
+    for (name,) in await cursor.fetchall():
+        await connection.execute(sql.SQL("DROP TABLE {}").format(sql.Identifier(name)))
+
+
+@pytest.mark.usefixtures("no_partitions")
 async def test_partitions_are_made_ahead(journal: PostgresJournal, connection: AsyncConnection[Any]) -> None:
     today = datetime.now(UTC).date()
 
@@ -313,6 +325,45 @@ async def test_many_processes_may_make_partitions_at_once(database: str, connect
     assert len(await days_with_a_partition(connection)) == 5
     for each in connections:
         await each.close()
+
+
+async def make(pool: Pool) -> None:
+    async with pool.connection() as connection:
+        await partitions.make(connection, datetime.now(UTC).date())
+
+
+async def write_down_a_deed(pool: Pool) -> None:
+    await audit.add(pool, [audit.Entry(datetime.now(UTC), "cli:anna", "cli.keys.create")])
+
+
+@pytest.mark.usefixtures("no_partitions")
+@pytest.mark.parametrize("making", [make, write_down_a_deed])
+async def test_who_makes_partitions_holds_no_table_while_another_is_waited_for(
+    making: Callable[[Pool], Coroutine[Any, Any, None]], database: str, connection: AsyncConnection[Any]
+) -> None:
+    async with (
+        connect.pool(database, connections_max=1) as pool,
+        await AsyncConnection.connect(database) as writer,
+        asyncio.timeout(20),
+        asyncio.TaskGroup() as group,
+    ):
+        await writer.execute("LOCK TABLE events IN ROW EXCLUSIVE MODE")  # as whoever writes to it does
+        group.create_task(making(pool))
+        while not await waiting_for(connection, "events"):  # noqa: ASYNC110  the database sets no Event
+            await asyncio.sleep(0.01)
+        await writer.execute("LOCK TABLE callbacks IN ROW EXCLUSIVE MODE")  # a deadlock, were it held
+        await writer.commit()
+
+    assert datetime.now(UTC).date() in await days_with_a_partition(connection)
+
+
+async def waiting_for(connection: AsyncConnection[Any], table: str) -> bool:
+    cursor = await connection.execute(
+        "SELECT FROM pg_locks WHERE relation = %s::regclass AND NOT granted AND database ="
+        " (SELECT oid FROM pg_database WHERE datname = current_database())",
+        [table],
+    )
+    return await cursor.fetchone() is not None
 
 
 async def test_retention_drops_whole_days_that_are_past_and_nothing_else(connection: AsyncConnection[Any]) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from landed.services import message_export
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.end_to_end.test_reading_api import NOW, House, delivered, told
 
 HOUR = NOW.replace(minute=0, second=0)
@@ -26,9 +26,9 @@ def house(database_url: str) -> Iterator[House]:
 
 
 @pytest.fixture(scope="module")
-def empty(server_url: str) -> Iterator[House]:
+def empty(databases: Databases) -> Iterator[House]:
     """For questions that are refused, whatever is there."""
-    for database in fresh_database(server_url):
+    with databases.fresh() as database:
         house = House(database)
         yield house
         house.close()

@@ -12,7 +12,7 @@ import pytest
 from plivo import utils as plivo_v2
 
 from tests.calling import PUBLIC_URL, Call, plivo_get, plivo_post, send
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.receivers import Receiver, receiving
 from tests.serving import Served, eventually, landed, served
 
@@ -74,10 +74,9 @@ class Listener:
 
 
 @pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory, server_url: str) -> Iterator[House]:
-    for database in fresh_database(server_url):
-        with served(LANDED_DATABASE_URL=database, LANDED_SECRET_KEY="0" * 64) as server:
-            yield House(server, tmp_path_factory.mktemp("listen"))
+def house(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> Iterator[House]:
+    with databases.fresh() as database, served(LANDED_DATABASE_URL=database, LANDED_SECRET_KEY="0" * 64) as server:
+        yield House(server, tmp_path_factory.mktemp("listen"))
 
 
 @pytest.fixture
@@ -249,6 +248,7 @@ def test_trigger_takes_url_and_tokens_of_an_account_and_landed_takes_the_callbac
         (["--print", "json", "--resign"], 2, "leave --server out"),
         (["--print", "json", "--since", "1h", "--from-now"], 2, "Choose one"),
         (["--print", "json", "--key", "landed_nobodys"], 1, "not known"),
+        (["--print", "json", "--key", "landed_schlüssel"], 2, "This is no API key"),
         (["--print", "json", "--account", "nobody"], 2, "no account 'nobody'"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from landed.store import reading
 from tests import asked_at_random, chaos
 from tests.asked_at_random import Recount
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.recount import recount
 from tests.session_recount import recount_sessions
 
@@ -30,8 +30,9 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="module")
-def chaotic(server_url: str) -> Iterator[str]:
-    yield from fresh_database(server_url)
+def chaotic(databases: Databases) -> Iterator[str]:
+    with databases.fresh() as database:
+        yield database
 
 
 @pytest.fixture(scope="module")

@@ -59,7 +59,7 @@ class NeverDry:
 async def test_a_lane_that_becomes_free_is_tracked_though_the_others_never_run_dry(database_url: str) -> None:
     plivo = registry.load()["plivo"]
     async with connect.pool(database_url, connections_max=4) as pool:
-        async with connect.transaction(pool) as connection:
+        async with pool.connection() as connection:
             await connection.execute(_ACCOUNT)
             await partitions.make(connection, datetime.now(UTC).date())
         await lanes.make(pool, NeverDry.lanes)

@@ -211,6 +211,8 @@ def _key(key: str | None, file: str | None) -> str:
             f"The API key is missing: give --key-file FILE, or set {_KEY_VARIABLE}; `landed keys create NAME --scope"
             " read` makes one."
         )
+    if not (found.isascii() and found.isprintable() and " " not in found):
+        raise InputInvalid("This is no API key: those have letters, digits, _ and - alone.")
     return found
 
 

@@ -123,6 +123,8 @@ class Remote:
             if response.status_code != 200:
                 await response.aread()
                 _refuse(response)
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                raise _no_stream(response)
             async for event in events(response.aiter_bytes()):
                 yield _step(event)
 
@@ -204,11 +206,15 @@ def _refuse(response: httpx.Response) -> None:
     if response.status_code == 422 and detail:
         raise InputInvalid(detail)
     if response.status_code in _FINAL or 300 <= response.status_code < 400:
-        raise InputInvalid(
-            f"{response.request.url.host} answers {response.status_code}: there is no stream of callbacks. Give the"
-            " address of a Landed, of this version or a later one."
-        )
+        raise _no_stream(response)
     raise _NotNow(detail or f"it answers {response.status_code}")
+
+
+def _no_stream(response: httpx.Response) -> InputInvalid:
+    return InputInvalid(
+        f"{response.request.url.host} answers {response.status_code}: there is no stream of callbacks. Give the address"
+        " of a Landed, of this version or a later one."
+    )
 
 
 def _why(error: Exception, server: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -35,6 +35,7 @@ _HOP_BY_HOP: Final = frozenset({
 #: Written anew for each connection, or kept with stars only.
 _NOT_KEPT: Final = frozenset({"host", "content-length", "expect", "authorization", "cookie"})
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
+_ASCII: Final = "".join(map(chr, range(128)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,13 @@ def target(url: str, *, anywhere: bool = False) -> str:
             f"{host} is not this machine, and callbacks hold phone numbers and texts: confirm that they may go there.",
             field="url",
         )
-    return url.partition("#")[0]
+    return _without_letters_of_others(url.partition("#")[0], parts.netloc)
+
+
+def _without_letters_of_others(url: str, netloc: str) -> str:
+    """A URL goes out in ASCII: what else is in its path and query is written in percent signs, as browsers do."""
+    host, rest = url[: (end := url.index(netloc) + len(netloc))], url[end:]
+    return host + quote(rest, safe=_ASCII)
 
 
 def is_loopback(host: str) -> bool:

@@ -1,16 +1,18 @@
 """Sums and latency histograms over counters, never over messages: what a question costs does not grow with them.
 
-First the combinations that are asked about are looked up and numbered (`pick`); then counters are added up by these
-numbers and by place in time, so that the database compares integers alone.
+First the combinations that are asked about are looked up and numbered (`pick`); then the database adds counters up by
+these numbers and by stretches of time, and here each stretch is put where it belongs.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ARRAY, TIMESTAMP, BindParameter, ColumnElement, Integer, Row, and_, bindparam, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from landed.domain.counters import MINUTES, Grain, Resolution, minute_of
+from landed.domain.counters import MINUTES, Grain, Resolution
 from landed.domain.latency import unpack
 from landed.domain.periods import Slot
 from landed.store import reading
@@ -19,28 +21,29 @@ from landed.store.schema import dimensions
 #: Slots by the resolution of the counters that they are.
 Slots = Mapping[Resolution, Sequence[Slot]]
 
-_RANGE: Final = """
+#: Number and stretch are looked up in sorted arrays. Tables of them to join would be taken for tiny ones, and gone
+#: through for each row.
+_PART: Final = """
+SELECT '{resolution}', (:numbers)[width_bucket(c.dimension_id, :ids)] AS number,
+       width_bucket(c.bucket_at, :starts_{resolution}) AS stretch, {added}
   FROM {table}_{resolution} c
-  JOIN unnest(:ids, :numbers) AS g (id, number) ON g.id = c.dimension_id
-  JOIN (SELECT to_timestamp(60::float8 * minute) AS at, place, sign
-          FROM unnest(:minutes_{resolution}, :places_{resolution}, :signs_{resolution})
-            AS slot (minute, place, sign)) AS s ON s.at = c.bucket_at
- WHERE c.dimension_id = ANY (:ids)
-   AND c.bucket_at >= to_timestamp(60::float8 * :first_{resolution})
-   AND c.bucket_at <= to_timestamp(60::float8 * :last_{resolution})
+ WHERE c.dimension_id = ANY (:ids) AND c.bucket_at >= :since_{resolution} AND c.bucket_at < :until_{resolution} {gaps}
+ GROUP BY number, stretch
+"""
+#: Few hours out of many days: each is looked up, rather than all between them read.
+_SPARSE: Final = "AND c.bucket_at = ANY (:moments_{resolution})"
+_BROKEN: Final = "AND width_bucket(c.bucket_at, :starts_{resolution}) = ANY (:counted_{resolution})"
+_SUMS: Final = """
+       sum(messages)::bigint, sum(parts)::bigint, sum(units)::bigint, sum(cost_nanos)::bigint,
+       sum(receipts_missing)::bigint, sum(converted)::bigint, sum(unconverted)::bigint
 """
 _LENGTH_BYTES: Final = 4
-#: Few hours out of many days: each is looked up, rather than all between them read.
-_SPARSE: Final = " AND c.bucket_at = ANY (:moments_{resolution})"
-_SUMS: Final = """
-SELECT g.number, s.place, sum(s.sign * messages)::bigint, sum(s.sign * parts)::bigint, sum(s.sign * units)::bigint,
-       sum(s.sign * cost_nanos)::bigint, sum(s.sign * receipts_missing)::bigint, sum(s.sign * converted)::bigint,
-       sum(s.sign * unconverted)::bigint
-"""
-#: All histograms of one number and place in one piece, each behind its length: that is five times fewer rows to read.
-_HISTOGRAMS: Final = """
-SELECT g.number, s.place, s.sign, string_agg(int4send(length(c.histogram)) || c.histogram, ''::bytea)
-"""
+#: All histograms of one number and stretch in one piece, each behind its length: that is far fewer rows to read.
+_HISTOGRAMS: Final = "string_agg(int4send(length(c.histogram)) || c.histogram, ''::bytea)"
+_MOMENT: Final = TIMESTAMP(timezone=True)
+_INTEGERS: Final = ARRAY(Integer)
+#: Places in time, each with the sign that what is counted has there.
+_Places = tuple[tuple[int, int], ...]
 
 
 class TooManyRows(Exception):
@@ -80,19 +83,18 @@ async def sums(
     """What is counted under each number of a combination's id, by number and place in time. Empty ones are left out.
 
     Raises:
-        TooManyRows: the database has more than `limit` of them, by number, place and resolution.
+        TooManyRows: the database has more than `limit` of them, by number, stretch of time and resolution.
     """
-    if not numbers or not slots:
-        return {}
-    parts = [f"{_SUMS} {_from('counters', resolution, slots[resolution])} GROUP BY 1, 2" for resolution in slots]
-    found: dict[tuple[int, int], Sums] = {}
-    rows = await _rows(engine, parts, slots, numbers, None if limit is None else limit + 1)
+    found: dict[tuple[int, int], list[int]] = {}
+    rows = await _rows(engine, "counters", _SUMS, slots, numbers, None if limit is None else limit + 1)
     if limit is not None and len(rows) > limit:
         raise TooManyRows
-    for number, place, *values in rows:
-        before = found.get((number, place))
-        found[number, place] = Sums(*values if before is None else map(sum, zip(before, values, strict=True)))
-    return {key: added for key, added in found.items() if any(added)}
+    for number, places, values in rows:
+        for place, sign in places:
+            added = found.setdefault((number, place), [0] * len(values))
+            for index, value in enumerate(values):
+                added[index] += sign * value
+    return {key: Sums(*added) for key, added in found.items() if any(added)}
 
 
 async def latencies(engine: AsyncEngine, slots: Slots, numbers: Mapping[int, int]) -> dict[tuple[int, int], int]:
@@ -100,15 +102,11 @@ async def latencies(engine: AsyncEngine, slots: Slots, numbers: Mapping[int, int
 
     They are added up here: PostgreSQL has no sum of histograms, and an integer's `+` is one.
     """
-    if not numbers or not slots:
-        return {}
-    parts = [
-        f"{_HISTOGRAMS} {_from('latencies', resolution, slots[resolution])} GROUP BY 1, 2, 3" for resolution in slots
-    ]
     found: dict[tuple[int, int], int] = {}
-    for number, place, sign, packed in await _rows(engine, parts, slots, numbers, None):
-        key = (number, place)
-        found[key] = found.get(key, 0) + sign * _added_up(packed)
+    for number, places, (packed,) in await _rows(engine, "latencies", _HISTOGRAMS, slots, numbers, None):
+        histogram = _added_up(packed)
+        for place, sign in places:
+            found[number, place] = found.get((number, place), 0) + sign * histogram
     return {key: histogram for key, histogram in found.items() if histogram}
 
 
@@ -122,40 +120,80 @@ def _added_up(packed: bytes) -> int:
     return total
 
 
-def _from(table: str, resolution: Resolution, slots: Sequence[Slot]) -> str:
-    return (_RANGE + (_SPARSE if _is_sparse(resolution, slots) else "")).format(
-        table=table, resolution=resolution.value
-    )
-
-
-def _is_sparse(resolution: Resolution, slots: Sequence[Slot]) -> bool:
-    minutes = {minute_of(slot.at) for slot in slots}
-    return len(minutes) * MINUTES[resolution] < (max(minutes) - min(minutes)) / 2
-
-
 async def _rows(
-    engine: AsyncEngine, parts: Sequence[str], slots: Slots, numbers: Mapping[int, int], limit: int | None
-) -> Sequence[Any]:
-    values: dict[str, Any] = {"ids": list(numbers), "numbers": list(numbers.values())}
-    for resolution, those in slots.items():
-        minutes = [minute_of(slot.at) for slot in those]
-        values |= {
-            f"minutes_{resolution}": minutes,
-            f"places_{resolution}": [slot.place for slot in those],
-            f"signs_{resolution}": [slot.sign for slot in those],
-            f"first_{resolution}": min(minutes),
-            f"last_{resolution}": max(minutes),
-        }
-        if _is_sparse(resolution, those):
-            values[f"moments_{resolution}"] = sorted({slot.at for slot in those})
-    statement = text("\nUNION ALL\n".join(parts) + ("" if limit is None else f" LIMIT {limit:d}"))
-    return await reading.rows(engine, statement.bindparams(*(_typed(name, value) for name, value in values.items())))
+    engine: AsyncEngine, table: str, added: str, slots: Slots, numbers: Mapping[int, int], limit: int | None
+) -> list[tuple[int, _Places, Sequence[Any]]]:
+    """What is added up: a number, where in time it belongs, and the sums. `limit` is for all resolutions together."""
+    stretches = {resolution: _stretches(resolution, those) for resolution, those in slots.items() if those}
+    if not numbers or not stretches:
+        return []
+    ids = sorted(numbers)
+    bound: list[BindParameter[Any]] = [
+        bindparam("ids", ids, _INTEGERS),
+        bindparam("numbers", [numbers[each] for each in ids], _INTEGERS),
+    ]
+    parts = []
+    for resolution, those in stretches.items():
+        gaps, values = _times(resolution, those)
+        bound += values
+        parts.append(_PART.format(added=added, table=table, resolution=resolution.value, gaps=gaps))
+    statement = text("UNION ALL".join(parts) + ("" if limit is None else f" LIMIT {limit:d}"))
+    found = await reading.rows(engine, statement.bindparams(*bound))
+    return [
+        (number, stretches[resolution][place - 1].places, values)
+        for resolution, number, place, *values in map(tuple, found)
+    ]
 
 
-def _typed(name: str, value: Any) -> BindParameter[Any]:
-    if not isinstance(value, list):
-        return bindparam(name, value, Integer)
-    return bindparam(name, value, ARRAY(TIMESTAMP(timezone=True) if name.startswith("moments") else Integer))
+class _Stretch(NamedTuple):
+    """Counters one after the other that are added up in the same places."""
+
+    since: datetime
+    until: datetime
+    places: _Places  #: none: a gap
+
+
+def _stretches(resolution: Resolution, slots: Sequence[Slot]) -> list[_Stretch]:
+    """In order, without a hole: from the first slot to the last, with the gaps between them."""
+    length = timedelta(minutes=MINUTES[resolution])
+    places: defaultdict[datetime, list[tuple[int, int]]] = defaultdict(list)
+    for slot in slots:
+        places[slot.at].append((slot.place, slot.sign))
+    found: list[_Stretch] = []
+    for at in sorted(places):
+        here = tuple(sorted(places[at]))
+        if found and found[-1].until < at:
+            found.append(_Stretch(found[-1].until, at, ()))
+        if found and found[-1].places == here:
+            found[-1] = found[-1]._replace(until=at + length)
+        else:
+            found.append(_Stretch(at, at + length, here))
+    return found
+
+
+def _times(resolution: Resolution, stretches: Sequence[_Stretch]) -> tuple[str, list[BindParameter[Any]]]:
+    """A condition that leaves gaps out, and the values of the part of the statement that reads this resolution."""
+    since, until = stretches[0].since, stretches[-1].until
+    bound: list[BindParameter[Any]] = [
+        bindparam(f"since_{resolution}", since, _MOMENT),
+        bindparam(f"until_{resolution}", until, _MOMENT),
+        bindparam(f"starts_{resolution}", [stretch.since for stretch in stretches], ARRAY(_MOMENT)),
+    ]
+    counted = [number for number, stretch in enumerate(stretches, 1) if stretch.places]
+    if len(counted) == len(stretches):
+        return "", bound
+    length = timedelta(minutes=MINUTES[resolution])
+    moments = [
+        stretch.since + number * length
+        for stretch in stretches
+        if stretch.places
+        for number in range((stretch.until - stretch.since) // length)
+    ]
+    if len(moments) * length < (until - since) / 2:
+        bound.append(bindparam(f"moments_{resolution}", moments, ARRAY(_MOMENT)))
+        return _SPARSE.format(resolution=resolution.value), bound
+    bound.append(bindparam(f"counted_{resolution}", counted, _INTEGERS))
+    return _BROKEN.format(resolution=resolution.value), bound
 
 
 #: What the coarse grain still tells apart.

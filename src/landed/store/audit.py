@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import psycopg
-from psycopg import AsyncConnection
 
 from landed.store import partitions
 from landed.store.accounts import Pool
-from landed.store.connect import transaction
+from landed.store.connect import transaction, translated
 
 
 class Entry(NamedTuple):
@@ -59,8 +58,8 @@ async def add(pool: Pool, entries: Sequence[Entry]) -> None:
         async with transaction(pool) as connection:
             await connection.execute(_ADD, columns)
     except psycopg.errors.CheckViolation:  # there is no partition: no worker has run for days, or ever
+        await _make_partitions(pool)
         async with transaction(pool) as connection:
-            await _make_partitions(connection)
             await connection.execute(_ADD, columns)
 
 
@@ -89,5 +88,7 @@ async def page(
         return [KeptEntry(*row) for row in await (await connection.execute(_LIST, values)).fetchall()]
 
 
-async def _make_partitions(connection: AsyncConnection[Any]) -> None:
-    await partitions.make(connection, datetime.now(UTC).date())
+async def _make_partitions(pool: Pool) -> None:
+    with translated():
+        async with pool.connection() as connection:
+            await partitions.make(connection, datetime.now(UTC).date())

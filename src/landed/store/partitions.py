@@ -60,29 +60,30 @@ def nonces_from(now: datetime) -> date:
 
 
 async def make(connection: AsyncConnection[Any], today: date, ahead_days: int = 3) -> None:
-    """Make what is missing from a few days back to `ahead_days` ahead. Safe to call from anywhere at any time."""
+    """Make what is missing from a few days back to `ahead_days` ahead, on a connection that commits by itself.
+
+    Safe to call at any time, but outside of transactions: no table is held while another is waited for, which writers
+    may have taken in another order.
+    """
+    existing = await _existing(connection)
+    for part in PARTITIONED:
+        first, last = today - timedelta(days=part.past_days), today + timedelta(days=ahead_days)
+        for start, end in spans(first, last, part.days):
+            if (name := f"{part.table}_{start:%Y%m%d}") not in existing:
+                await _make(connection, part.table, name, start, end)
+
+
+async def _make(connection: AsyncConnection[Any], table: str, name: str, start: date, end: date) -> None:
     async with connection.transaction():
-        existing = await _existing(connection)
-        wanted = [
-            (part.table, name, start, end)
-            for part in PARTITIONED
-            for start, end in spans(
-                today - timedelta(days=part.past_days), today + timedelta(days=ahead_days), part.days
-            )
-            if (name := f"{part.table}_{start:%Y%m%d}") not in existing
-        ]
-        if not wanted:
-            return
         await connection.execute("SELECT pg_advisory_xact_lock(%s)", [_PARTITIONS_LOCK])
-        for table, name, start, end in wanted:
-            await connection.execute(
-                sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
-                    sql.Identifier(name),
-                    sql.Identifier(table),
-                    sql.Literal(f"{start} 00:00Z"),
-                    sql.Literal(f"{end} 00:00Z"),
-                )
+        await connection.execute(
+            sql.SQL("CREATE TABLE IF NOT EXISTS {} PARTITION OF {} FOR VALUES FROM ({}) TO ({})").format(
+                sql.Identifier(name),
+                sql.Identifier(table),
+                sql.Literal(f"{start} 00:00Z"),
+                sql.Literal(f"{end} 00:00Z"),
             )
+        )
 
 
 async def drop_old(connection: AsyncConnection[Any], today: date, retention_days: int) -> list[str]:
