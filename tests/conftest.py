@@ -1,18 +1,20 @@
-"""One embedded PostgreSQL for a run of tests, and a database of its own for each test that asks for one."""
+"""One embedded PostgreSQL for a run of tests, with a database for each test that asks for one: see databases.py."""
 
+import asyncio
 import fcntl
 import shutil
 import tempfile
 from collections.abc import Iterator
-from itertools import count
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from hypothesis import settings
-from psycopg import sql
+from psycopg import AsyncConnection
 
-from landed.store import embedded, migrate
+from landed.store import embedded, migrate, partitions
+from tests.databases import Databases
 
 #: Packages of their own with their own tests: test_third_party_provider.py installs and runs them.
 collect_ignore = ["packages"]
@@ -20,8 +22,6 @@ collect_ignore = ["packages"]
 # Speed is checked in benchmarks, never by how long an example took on a busy machine.
 settings.register_profile("landed", deadline=None)
 settings.load_profile("landed")
-
-_numbers = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +45,30 @@ def server_url(data_directory: Path) -> Iterator[str]:
     """The embedded server's own database, with the schema in it: a template, not to be written to."""
     server = embedded.start(data_directory)
     migrate.upgrade(server.database_url)
+    with psycopg.connect(server.database_url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # what has to outlive its process has a server of its own
+        connection.execute("SELECT pg_reload_conf()")
+    asyncio.run(_make_partitions(server.database_url))
     yield server.database_url
     server.close()
 
 
+async def _make_partitions(database_url: str) -> None:
+    """Those of today, which whatever is started would make in each database anew."""
+    async with await AsyncConnection.connect(database_url, autocommit=True) as connection:
+        await partitions.make(connection, datetime.now(UTC).date())
+
+
+@pytest.fixture(scope="session")
+def databases(server_url: str) -> Databases:
+    return Databases(server_url)
+
+
 @pytest.fixture
-def database(server_url: str) -> Iterator[str]:
-    """The address of an empty database with the schema, dropped afterwards."""
-    yield from fresh_database(server_url)
+def database(databases: Databases) -> Iterator[str]:
+    """The address of an empty database with the schema."""
+    with databases.fresh() as address:
+        yield address
 
 
 @pytest.fixture
@@ -62,21 +78,10 @@ def database_url(database: str) -> str:
 
 
 @pytest.fixture
-def blank_database(server_url: str) -> Iterator[str]:
+def blank_database(databases: Databases) -> Iterator[str]:
     """The address of a database without any table, dropped afterwards."""
-    yield from _fresh(server_url, sql.SQL("CREATE DATABASE {}"))
-
-
-def fresh_database(server_url: str) -> Iterator[str]:
-    yield from _fresh(server_url, sql.SQL("CREATE DATABASE {} TEMPLATE landed"))
-
-
-def _fresh(server_url: str, create: sql.SQL) -> Iterator[str]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server_url.replace("/landed?", "/postgres?"), autocommit=True) as connection:
-        connection.execute(create.format(sql.Identifier(name)))
-        yield server_url.replace("/landed?", f"/{name}?")
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with databases.blank() as address:
+        yield address
 
 
 def wait_until_stopped(data_directory: Path, home: str = "postgres") -> None:

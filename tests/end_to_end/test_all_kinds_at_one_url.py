@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.calling import Call, every, plivo_get, plivo_post, routee_post, send, whole
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, eventually, served
 
 TOKEN: Final = "Y2Q2ZDgxZmY5YWRiOTI5YmQ1Njg0MTAxZWIyOTc4"
@@ -54,11 +54,13 @@ class Door:
 
 
 @pytest.fixture(scope="module")
-def server(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("data")
-    for database in fresh_database(server_url):
-        with served(LANDED_DATABASE_URL=database, LANDED_DATA_DIR=str(data), LANDED_AUTH_TOKEN=TOKEN) as running:
-            yield running
+    with (
+        databases.fresh() as database,
+        served(LANDED_DATABASE_URL=database, LANDED_DATA_DIR=str(data), LANDED_AUTH_TOKEN=TOKEN) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="module")

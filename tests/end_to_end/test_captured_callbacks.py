@@ -21,7 +21,7 @@ import psycopg
 import pytest
 
 from tests.calling import PUBLIC_URL, Call, plivo_get, send, whole
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, callback_files, eventually, served
 
 FILES: Final = callback_files("*/callbacks/*.json")
@@ -104,13 +104,12 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     token_file = tmp_path_factory.mktemp("tokens") / "token"
     token_file.write_text(TOKEN)
     data = tmp_path_factory.mktemp("data")
-    for database in fresh_database(server_url):
-        with served(LANDED_DATABASE_URL=database, LANDED_DATA_DIR=str(data)) as server:
-            yield House(server, database, token_file)
+    with databases.fresh() as database, served(LANDED_DATABASE_URL=database, LANDED_DATA_DIR=str(data)) as server:
+        yield House(server, database, token_file)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from tests.calling import FORM, PUBLIC_URL, Call, plivo_signatures, send
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, eventually, served
 
 TOKENS: Final = {name: f"{name}-token-0123456789" for name in ("shop", "strict", "old", "bank", "former", "stranger")}
@@ -226,25 +226,27 @@ BREAKS: Final = [
 
 
 @pytest.fixture(scope="module")
-def house(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     data = tmp_path_factory.mktemp("data")
     for name, token in TOKENS.items():
         (data / name).write_text(token)
     variables = {"LANDED_DATA_DIR": str(data), "LANDED_LANES": "1"}
-    for database in fresh_database(server_url):
-        with served(public_url=PUBLIC_URL, LANDED_DATABASE_URL=database, **variables) as server:
+    with (
+        databases.fresh() as database,
+        served(public_url=PUBLIC_URL, LANDED_DATABASE_URL=database, **variables) as server,
+    ):
 
-            def add(name: str, *options: str) -> str:
-                token = ("--auth-id", f"MA{name}", "--auth-token-file", str(data / name))
-                url: str = server.landed("accounts", "add", "plivo", name, *token, *options)["callback_url"]
-                return url
+        def add(name: str, *options: str) -> str:
+            token = ("--auth-id", f"MA{name}", "--auth-token-file", str(data / name))
+            url: str = server.landed("accounts", "add", "plivo", name, *token, *options)["callback_url"]
+            return url
 
-            urls = {"shop": add("shop"), "bank": add("bank"), "strict": add("strict", "--policy", "v3-only")}
-            server.landed("accounts", "add-token", "shop", "--auth-token-file", str(data / "former"))
-            (former,) = (each["id"] for each in server.landed("accounts", "show", "shop")["tokens"][1:])
-            server.landed("accounts", "expire-token", "shop", str(former))
-            with server.client() as api:
-                yield House(server=server, api=api, urls=urls)
+        urls = {"shop": add("shop"), "bank": add("bank"), "strict": add("strict", "--policy", "v3-only")}
+        server.landed("accounts", "add-token", "shop", "--auth-token-file", str(data / "former"))
+        (former,) = (each["id"] for each in server.landed("accounts", "show", "shop")["tokens"][1:])
+        server.landed("accounts", "expire-token", "shop", str(former))
+        with server.client() as api:
+            yield House(server=server, api=api, urls=urls)
 
 
 @pytest.fixture(scope="module")

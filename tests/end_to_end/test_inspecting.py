@@ -31,7 +31,7 @@ from landed.services.reading import CallbackQuestion, Reader
 from landed.store import callback_queries, reading
 from landed.store.callback_queries import Verdict
 from tests.calling import PUBLIC_URL, Call, plivo_post, send
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, eventually, served
 
 TOKEN: Final = "a-token-0123456789"
@@ -69,21 +69,24 @@ class House:
 
 
 @pytest.fixture(scope="module")
-def house(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def house(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     data = tmp_path_factory.mktemp("data")
     (data / "token").write_text(TOKEN)
     (data / "later").write_text(LATER_TOKEN)
     variables = {"LANDED_DATA_DIR": str(data), "LANDED_LANES": "1"}
-    for database in fresh_database(server_url):
-        with served(public_url=PUBLIC_URL, LANDED_DATABASE_URL=database, **variables) as server, server.client() as api:
-            added = ("accounts", "add", "plivo", "shop", "--auth-id", "MA1", "--auth-token-file", str(data / "token"))
-            url = server.landed(*added)["callback_url"]
-            key = server.landed("keys", "create", "reads", "--scope", "read")["key"]
-            reader = httpx.Client(base_url=server.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
-            message = str(uuid4())
-            ids = fill(server, api, url, message)
-            with reader:
-                yield House(server=server, api=api, reader=reader, url=url, data=data, ids=ids, message=message)
+    with (
+        databases.fresh() as database,
+        served(public_url=PUBLIC_URL, LANDED_DATABASE_URL=database, **variables) as server,
+        server.client() as api,
+    ):
+        added = ("accounts", "add", "plivo", "shop", "--auth-id", "MA1", "--auth-token-file", str(data / "token"))
+        url = server.landed(*added)["callback_url"]
+        key = server.landed("keys", "create", "reads", "--scope", "read")["key"]
+        reader = httpx.Client(base_url=server.base_url, headers={"Authorization": f"Bearer {key}"}, timeout=30)
+        message = str(uuid4())
+        ids = fill(server, api, url, message)
+        with reader:
+            yield House(server=server, api=api, reader=reader, url=url, data=data, ids=ids, message=message)
 
 
 def _is_taken(server: Served, call: Call) -> bool:

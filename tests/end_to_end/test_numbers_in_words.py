@@ -15,8 +15,8 @@ from landed.journal.postgres import PostgresJournal
 from landed.services import accounts
 from landed.services.tracking import Tracker
 from landed.store import partitions
-from tests.conftest import fresh_database
 from tests.dashboard import PUBLIC_URL, House, Visitor, dashboard
+from tests.databases import Databases
 from tests.walking import walk
 
 NUMBER: Final = "4155550177"
@@ -25,11 +25,10 @@ OURS: Final = "14155550100"
 
 
 @pytest.fixture(scope="module")
-def house(server_url: str) -> Iterator[House]:
-    for database in fresh_database(server_url):
-        with dashboard(database) as house:
-            house.run(_fill(house))
-            yield house
+def house(databases: Databases) -> Iterator[House]:
+    with databases.fresh() as database, dashboard(database) as house:
+        house.run(_fill(house))
+        yield house
 
 
 async def _fill(house: House) -> None:

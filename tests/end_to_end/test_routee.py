@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.calling import PUBLIC_URL, Call, answer, send
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, eventually, landed, served
 
 OWN_PATH: Final = "/routee/3f9c2b7e1d/status"
@@ -26,14 +26,15 @@ STATUS: Final[dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def server(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """It sits behind a proxy of this machine, which says who called."""
-    databases = fresh_database(server_url)
     data = tmp_path_factory.mktemp("data")
     variables = {"LANDED_DATA_DIR": str(data), "LANDED_TRUSTED_PROXIES": "127.0.0.0/8", "LANDED_LANES": "1"}
-    with served(public_url=PUBLIC_URL, LANDED_DATABASE_URL=next(databases), **variables) as running:
+    with (
+        databases.fresh() as database,
+        served(public_url=PUBLIC_URL, LANDED_DATABASE_URL=database, **variables) as running,
+    ):
         yield running
-    next(databases, None)
 
 
 @pytest.fixture(scope="module")

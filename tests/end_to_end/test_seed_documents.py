@@ -28,7 +28,7 @@ import pytest
 from psycopg import sql
 
 from tests.calling import PUBLIC_URL, Call, answer, every, plivo_get, plivo_post, routee_post, send, whole
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, eventually, served
 
 TOKEN: Final = "Y2Q2ZDgxZmY5YWRiOTI5YmQ1Njg0MTAxZWIyOTc4"
@@ -38,11 +38,10 @@ TO: Final = "12025551111"
 
 
 @pytest.fixture(scope="module")
-def server(server_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("data")
-    for database in fresh_database(server_url):
-        with running(database, data) as one:
-            yield one
+    with databases.fresh() as database, running(database, data) as one:
+        yield one
 
 
 def running(database: str, data: Path) -> Any:
@@ -373,19 +372,20 @@ def test_002_health_and_figures_are_there_to_watch_it(server: Served) -> None:
     assert "landed_callbacks_refused_total" in httpx.get(f"{server.base_url}/metrics").text
 
 
-def test_002_without_a_database_the_answer_is_503_though_the_guide_advises_2xx(server_url: str, tmp_path: Path) -> None:
+def test_002_without_a_database_the_answer_is_503_though_the_guide_advises_2xx(
+    databases: Databases, server_url: str, tmp_path: Path
+) -> None:
     """A 2xx ends the provider's retries, and the report would be gone for good."""
-    for database in fresh_database(server_url):
-        with running(database, tmp_path) as server:
-            add_plivo(server)
-            call = plivo_post(REPORT_URL, status_fields("delivered"), TOKEN)
-            assert send(server, call) == 200
+    with databases.fresh() as database, running(database, tmp_path) as server:
+        add_plivo(server)
+        call = plivo_post(REPORT_URL, status_fields("delivered"), TOKEN)
+        assert send(server, call) == 200
 
-            drop(database, server_url)
+        drop(database, server_url)
 
-            status, headers = first_refusal(server, call)
-            assert status == 503
-            assert int(headers["retry-after"]) > 0
+        status, headers = first_refusal(server, call)
+        assert status == 503
+        assert int(headers["retry-after"]) > 0
 
 
 def first_refusal(server: Served, call: Call) -> tuple[int, Mapping[str, str]]:

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from tests.calling import send, whole
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.doubles.api import in_thread
 from tests.doubles.plivo import AUTH_ID, AUTH_TOKEN, PlivoDouble
 from tests.serving import Served, eventually, landed, served
@@ -73,16 +73,18 @@ def plivo() -> Iterator[PlivoDouble]:
 
 
 @pytest.fixture(scope="module")
-def server(server_url: str, plivo: PlivoDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    for database in fresh_database(server_url):
-        with served(
+def server(databases: Databases, plivo: PlivoDouble, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with (
+        databases.fresh() as database,
+        served(
             LANDED_DATABASE_URL=database,
             LANDED_DATA_DIR=str(tmp_path_factory.mktemp("data")),
             LANDED_AUTH_TOKEN=AUTH_TOKEN,
             LANDED_PROVIDER_URLS=f"plivo={plivo.base_url}",
-        ) as one:
-            one.landed("accounts", "add", "plivo", "shop", "--auth-id", AUTH_ID)
-            yield one
+        ) as one,
+    ):
+        one.landed("accounts", "add", "plivo", "shop", "--auth-id", AUTH_ID)
+        yield one
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from landed.providers import registry
-from tests.conftest import fresh_database
+from tests.databases import Databases
 from tests.serving import Served, eventually, landed, served
 
 PACKAGE: Final = Path(__file__).parent.parent / "packages/acme-sms"
@@ -32,11 +32,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def server(server_url: str, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def server(databases: Databases, installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     data = tmp_path_factory.mktemp("data")
-    for database in fresh_database(server_url):
-        with served(LANDED_DATABASE_URL=database, LANDED_DATA_DIR=str(data), PYTHONPATH=str(installed)) as running:
-            yield running
+    with (
+        databases.fresh() as database,
+        served(LANDED_DATABASE_URL=database, LANDED_DATA_DIR=str(data), PYTHONPATH=str(installed)) as running,
+    ):
+        yield running
 
 
 @pytest.fixture(scope="module")
