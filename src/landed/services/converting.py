@@ -32,7 +32,7 @@ from landed.store.messages import facts_from_json
 #: A clock of somebody else's may be ahead of ours by this.
 AHEAD_MAX: Final = timedelta(minutes=5)
 _LONG_AGO: Final = datetime(2000, 1, 1, tzinfo=UTC)
-#: 20 attempts, the second after 30 s and then each after twice as long, up to an hour: for 14 hours in all.
+#: 20 attempts, the second after 30 s and then each after twice as long, up to an hour: for 13 hours in all.
 ATTEMPTS_MAX: Final = 20
 FIRST_S: Final = 30.0
 MOST_S: Final = 3600.0
