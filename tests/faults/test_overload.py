@@ -17,8 +17,8 @@ WAITING_MAX = 20
 #: Far below the 10 s after which all that waits is refused, since the commit takes too long.
 AT_ONCE_S_MAX = 3.0
 #: Three times as much is sent as may be added.
-FLOOD_BYTES = 90_000_000
-GROWTH_BYTES_MAX = 30_000_000
+FLOOD_BYTES = 60_000_000
+GROWTH_BYTES_MAX = 20_000_000
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(180)]
 
