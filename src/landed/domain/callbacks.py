@@ -1,9 +1,9 @@
 """A callback: one raw HTTP request from a provider, byte for byte."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from landed.domain.words import Word
 
@@ -43,8 +43,7 @@ class CallbackRequest:
     client_address: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callback:
+class Callback(NamedTuple):  # not a dataclass: made in C, 25 thousand times a second
     """An accepted callback as the journal gives it back. `verified_by` are header names, lower case."""
 
     id: int
@@ -52,6 +51,30 @@ class Callback:
     received_at: datetime
     request: CallbackRequest
     verified_by: tuple[str, ...] = ()
+
+
+class HeaderLines(Mapping[str, str]):
+    """Headers as they are stored, a line each, read only as far as somebody asks: a tracker asks for two of twenty."""
+
+    __slots__ = ("_lines",)
+
+    def __init__(self, lines: bytes) -> None:
+        self._lines = lines
+
+    def __getitem__(self, name: str) -> str:
+        sought = f"{name}: ".encode("latin-1", "replace")
+        _, found, rest = (b"\n" + self._lines).partition(b"\n" + sought)
+        if not found:
+            raise KeyError(name)
+        if b"\n" + sought in rest:
+            return headers_of(self._lines)[name]
+        return rest.partition(b"\n")[0].decode("latin-1")
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(headers_of(self._lines))
+
+    def __len__(self) -> int:
+        return len(headers_of(self._lines))
 
 
 def headers_of(lines: bytes) -> dict[str, str]:

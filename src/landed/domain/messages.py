@@ -341,7 +341,8 @@ def _parts_reached(facts: Facts, status: Status, parts: Sequence[Part]) -> tuple
 
 
 def _earliest(known: datetime | None, told: datetime | None, limit: datetime) -> datetime | None:
-    if told is None or told > limit or told < _CLOCK_MIN or (known is not None and known <= told):
+    # Most callbacks of a message repeat the times that were told before.
+    if told is None or told == known or told > limit or told < _CLOCK_MIN or (known is not None and known < told):
         return known
     return told
 

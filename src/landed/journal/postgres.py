@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import AsyncConnection
 
-from landed.domain.callbacks import Callback, CallbackRequest, headers_of
+from landed.domain.callbacks import Callback, CallbackRequest, HeaderLines
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, Accepted, Backlog, Batch
 from landed.store import partitions
@@ -256,12 +256,5 @@ def _row(callback: Accepted, lane: int, epoch: int) -> bytes:
 
 def _callback(row: Sequence[Any]) -> Callback:
     number, received_at, account_id, method, url, kind, our_id, headers, body, verified_by, _, _ = row
-    return Callback(
-        id=number,
-        account_id=account_id,
-        received_at=received_at,
-        request=CallbackRequest(
-            method=method, url=url, headers=headers_of(headers), body=body, kind=kind, our_id=our_id
-        ),
-        verified_by=tuple(verified_by.split(",")) if verified_by else (),
-    )
+    request = CallbackRequest(method=method, url=url, headers=HeaderLines(headers), body=body, kind=kind, our_id=our_id)
+    return Callback(number, account_id, received_at, request, tuple(verified_by.split(",")) if verified_by else ())

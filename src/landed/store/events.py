@@ -12,7 +12,11 @@ from landed.domain.events import Event
 async def record(connection: AsyncConnection[Any], events: Sequence[Event], now: datetime) -> None:
     if not events:
         return
-    rows = [f"{now}\t{event.account_id}\t{event.type}\t{event.subject_id}\t{event.occurred_at}\n" for event in events]
+    recorded_at = now.isoformat()
+    rows = [
+        f"{recorded_at}\t{account_id}\t{kind}\t{subject_id}\t{occurred_at.isoformat()}\n"
+        for kind, account_id, subject_id, occurred_at in events
+    ]
     async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         await copy.write("".join(rows))  # no field of these can hold what COPY would want escaped
 

@@ -88,8 +88,8 @@ _COLUMNS: Final = (
     "provider_message_id", "direction", "channel", "sender", "recipient", "country", "mcc", "mnc", "status",
     "provider_status", "final", "contradictory", "error_code", "parts", "parts_of", "units", "cost_nanos", "currency",
     "submitted_at", "queued_at", "sent_at", "delivered_at", "final_at", "latency_ms", "latency_clock",
-    "unknown_statuses", "content", "converted", "receipt_missing", "facts", "facts_count", "dimension_ids",
-    "updated_at",
+    "unknown_statuses", "content", "converted", "receipt_missing", "facts_count", "dimension_ids", "updated_at",
+    "facts",
 )  # fmt: skip
 
 # Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON.
@@ -153,7 +153,8 @@ async def insert(connection: AsyncConnection[Any], messages: Sequence[Folded], n
         return set()
     await _stage(connection, messages, now)
     cursor = await connection.execute(_INSERT)
-    ids = {number for (number,) in await cursor.fetchall()}
+    are_all_in = cursor.rowcount == len(messages)  # nearly always, and then the ids need not be read
+    ids = {each.id for each in messages} if are_all_in else {number for (number,) in await cursor.fetchall()}
     await connection.execute(_EMPTY)
     return ids
 
@@ -256,14 +257,16 @@ def _line(folded: Folded, now: datetime) -> bytes:
             orjson.dumps(content, default=_content_to_json).decode() if content else None,
             converted,
             receipt_missing,
-            orjson.dumps(facts_to_json(facts), default=tuple, option=orjson.OPT_UTC_Z).decode(),
             len(facts),
             "{" + ",".join(map(str, folded.contribution.dimension_ids)) + "}",
             now,
         ),
         option=orjson.OPT_UTC_Z,
     )[1:-1]
-    return _ESCAPE.sub(_without_escape, row) if _CONTROL.search(row) else row
+    if b"\\" in row and _CONTROL.search(row):  # the first alone takes a tenth of the time
+        row = _ESCAPE.sub(_without_escape, row)
+    told = orjson.dumps(facts_to_json(facts), default=tuple, option=orjson.OPT_UTC_Z)
+    return b'%b,"%b"' % (row, told.replace(b"\\", b"\\\\").replace(b'"', b'\\"'))
 
 
 def _without_escape(found: re.Match[bytes]) -> bytes:

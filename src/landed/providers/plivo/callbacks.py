@@ -8,6 +8,7 @@ official SDKs, and requests captured from real traffic, read 2026-11. Of a messa
 
 import json
 import re
+from functools import lru_cache
 from typing import Any, Final
 
 from landed.domain.callbacks import CallbackRequest
@@ -171,7 +172,7 @@ def _receipt(request: CallbackRequest, fields: dict[str, str], message_id: str, 
     get = fields.get
     status = STATUSES.get(word) or STATUSES.get(word.lower())
     parent_id, part = _part(message_id, get("ParentMessageUUID"), get("PartInfo"))
-    extra = [(name, fields[name]) for name in fields.keys() - _LEFT_OUT if fields[name]]
+    extra = [(name, fields[name]) for name in _others(tuple(fields)) if fields[name]]
     mcc, mnc = get("MCC"), get("MNC")
     if not mcc or not (mcc.isdecimal() and len(mcc) <= 3):
         mcc, mnc = None, None
@@ -196,8 +197,14 @@ def _receipt(request: CallbackRequest, fields: dict[str, str], message_id: str, 
         sent_at=_moment(get("SentTime")),
         final_at=_moment(get("DeliveryReportTime")) if status in FINAL else None,
         our_id=request.our_id if request.kind == "messages" else None,
-        extra=tuple(sorted(extra)) if extra else (),
+        extra=tuple(extra),
     )
+
+
+@lru_cache(maxsize=64)
+def _others(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Those without a place, in the order of the alphabet. Callbacks have few sets of names, each in one order."""
+    return tuple(sorted(set(names) - _LEFT_OUT))
 
 
 def _part(message_id: str, parent_id: str | None, part_info: str | None) -> tuple[str, PartOf | None]:
