@@ -186,7 +186,7 @@ async def opened_house(database: str) -> AsyncIterator[House]:
         connect.pool(database, connections_max=8) as pool,
         PlivoDouble() as plivo,
         RouteeDouble() as routee,
-        open_client(connect_s_max=1, read_s_max=1) as http,
+        open_client(connect_s_max=10, read_s_max=1) as http,
     ):
         async with pool.connection() as connection:
             await partitions.make(connection, datetime.now(UTC).date())

@@ -252,7 +252,7 @@ async def opened_house(database: str) -> AsyncIterator[House]:
     try:
         async with (
             connect.pool(database, connections_max=6) as pool,
-            open_client(connect_s_max=2, read_s_max=2) as http,
+            open_client(connect_s_max=10, read_s_max=2) as http,
         ):
             async with pool.connection() as connection:
                 await partitions.make(connection, MORNING.date())

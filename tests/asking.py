@@ -170,7 +170,7 @@ async def opened_desk(database: str) -> AsyncIterator[Desk]:
     async with (
         connect.pool(database, connections_max=4) as pool,
         PlivoDouble() as plivo,
-        open_client(connect_s_max=1, read_s_max=1) as http,
+        open_client(connect_s_max=10, read_s_max=1) as http,
     ):
         async with pool.connection() as connection:
             await partitions.make(connection, NOW.date())

@@ -245,7 +245,7 @@ def test_a_running_worker_asks_for_what_was_imported_and_tells_of_conversions(pl
         assert message("m2")["status"] == "sent"
         assert client.post("/v1/messages/m2/conversion", json={"converted": True}).status_code == 200
         eventually(lambda: plivo.conversions)
-        assert "landed_lookups_due 0.0" in client.get("/metrics").text
+        eventually(lambda: "landed_lookups_due 0.0" in client.get("/metrics").text)
 
 
 def test_the_command_wants_to_know_which_account(plivo: PlivoDouble) -> None:

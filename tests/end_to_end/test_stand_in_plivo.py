@@ -46,7 +46,7 @@ async def world() -> AsyncIterator[World]:
 
 @pytest.fixture
 async def client(world: World) -> AsyncIterator[PlivoClient]:
-    async with open_client(connect_s_max=1, read_s_max=1) as http:
+    async with open_client(connect_s_max=10, read_s_max=1) as http:
         yield PlivoClient(account_id=AUTH_ID, secret=AUTH_TOKEN, http=http, base_url=world.base_url)
 
 
@@ -432,7 +432,7 @@ async def test_an_account_can_have_its_parts_reported_and_be_signed_by_v2_alone(
 @pytest.mark.anyio
 async def test_the_same_seed_gives_the_same_world_in_any_order_of_requests() -> None:
     async def told(recipients: list[str]) -> dict[str, tuple[str, str, str | None]]:
-        async with opened_world(seed=3) as world, open_client(connect_s_max=1, read_s_max=1) as http:
+        async with opened_world(seed=3) as world, open_client(connect_s_max=10, read_s_max=1) as http:
             client = PlivoClient(account_id=AUTH_ID, secret=AUTH_TOKEN, http=http, base_url=world.base_url)
             for recipient in recipients:
                 await client.send(outbound(world, recipient))

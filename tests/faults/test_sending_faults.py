@@ -71,7 +71,7 @@ def seed() -> int:
 
 @pytest.fixture
 async def house(database: str) -> AsyncIterator[House]:
-    async with opened_house(database) as opened, open_client(connect_s_max=1, read_s_max=READ_S_MAX) as http:
+    async with opened_house(database) as opened, open_client(connect_s_max=10, read_s_max=READ_S_MAX) as http:
         opened.http = http
         await opened.add("shop", "plivo")
         await opened.add("bank", "routee")
