@@ -7,7 +7,9 @@ milliseconds, and its estimate lies at most ERROR away from anything in it.
 import math
 import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Final
 
 ERROR: Final = 0.05
@@ -30,26 +32,18 @@ def estimate_ms(index: int) -> float:
 
 def quantile_ms(histogram: Mapping[int, int], q: float) -> float | None:
     """The q-quantile (0 to 1) of a histogram of bucket -> count; None when it is empty."""
-    total = sum(histogram.values())
-    if total <= 0:
-        return None
-    return _quantile_ms(sorted(histogram.items()), total, q)
+    return quantiles_ms(histogram, (q,))[0]
 
 
-def quantiles_ms(histogram: Mapping[int, int], qs: Iterable[float]) -> list[float | None]:
+def quantiles_ms(histogram: Mapping[int, int], qs: Sequence[float]) -> list[float | None]:
     """Several quantiles, as `quantile_ms` has them."""
-    total, buckets = sum(histogram.values()), sorted(histogram.items())
-    return [_quantile_ms(buckets, total, q) if total > 0 else None for q in qs]
-
-
-def _quantile_ms(buckets: Sequence[tuple[int, int]], total: int, q: float) -> float:
-    rank = q * (total - 1)
-    seen = 0
-    for index, count in buckets:
-        seen += count
-        if seen > rank:
-            return estimate_ms(index)
-    return estimate_ms(buckets[-1][0])
+    buckets = sorted(histogram)
+    seen = list(accumulate(map(histogram.__getitem__, buckets)))
+    if not seen or seen[-1] <= 0:
+        return [None] * len(qs)
+    # The first bucket that more than the rank have reached.
+    found = [bisect_right(seen, q * (seen[-1] - 1)) for q in qs]
+    return [estimate_ms(buckets[min(index, len(buckets) - 1)]) for index in found]
 
 
 # --- a whole histogram as one integer -------------------------------------------------------------------------

@@ -191,7 +191,7 @@ def quantiles(histogram: int) -> Quantiles:
 
 def quantiles_s(histogram: int) -> dict[str, float | None]:
     """Seconds, by the names of `QUANTILES`."""
-    found = latency.quantiles_ms(latency.counts(histogram), QUANTILES.values())
+    found = latency.quantiles_ms(latency.counts(histogram), tuple(QUANTILES.values()))
     return dict(zip(QUANTILES, map(_seconds, found), strict=True))
 
 

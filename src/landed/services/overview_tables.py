@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from landed.services.counts import Tally, bars, change, changes, rate
+from landed.services.counts import Counts, Tally, bars, change, changes, rate
 from landed.services.framing import Frame
 from landed.services.overview_shapes import ErrorCodeRow, ErrorRest, ErrorTable, FaultRow, RestRow, Table, TableRow
 from landed.services.questions import Group, Words, shown
@@ -73,9 +73,10 @@ class Tables:
 
     def told(self) -> dict[str, Any]:
         """The fields of `Overview` that are added up here."""
-        totals = self._compared(self._totals)
+        now = self._totals.now.counts()
+        totals = self._compared(now, self._totals.before)
         return {
-            "totals": self._totals.now.counts(),
+            "totals": now,
             "previous": totals.get("previous"),
             "change": totals.get("change"),
             "latency_bars": bars(self._totals.now.histogram),
@@ -84,11 +85,11 @@ class Tables:
             **{f"by_{group}": self._table(group) for group in TABLES},
         }
 
-    def _compared(self, pair: _Pair) -> dict[str, Any]:
+    def _compared(self, now: Counts, before: Tally) -> dict[str, Any]:
         if not self._is_compared:
             return {}
-        previous = pair.before.counts()
-        return {"previous": previous, "change": changes(pair.now.counts(), previous)}
+        previous = before.counts()
+        return {"previous": previous, "change": changes(now, previous)}
 
     def _share(self, messages: int) -> float:
         return rate(messages, self._totals.now.messages) or 0.0
@@ -107,7 +108,8 @@ class Tables:
         )
 
     def _told(self, pair: _Pair) -> dict[str, Any]:
-        return {**pair.now.told(), "share": self._share(pair.now.messages), **self._compared(pair)}
+        told = pair.now.told()
+        return {**told, "share": self._share(pair.now.messages), **self._compared(Counts(**told), pair.before)}
 
     def _error_table(self) -> ErrorTable:
         codes = [(key, coded) for key, coded in self._errors.items() if coded.now or coded.before]
