@@ -41,7 +41,7 @@ run: $(VENV)/.run ## start Landed with simulated traffic on its own database, an
 # Tests run real servers against the clock. What fails while all cores are busy is tried once more with the machine to
 # itself; what fails then, fails. Both are told.
 test: $(VENV)/.dev $(VENV)/.node ## run all tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS) || { [ $$? = 1 ] && \
+	@$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 4 $(ARGS) || { [ $$? = 1 ] && \
 	  echo "Once more, those that failed, one after the other:" && \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
 
