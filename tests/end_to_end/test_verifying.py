@@ -502,8 +502,7 @@ async def test_starts_at_the_same_moment_cannot_both_slip_through(house: House) 
     asked = [house.ask("POST", STARTS, json={"to": TO}) for _ in range(12)]
     statuses = sorted(response.status_code for response in await asyncio.gather(*asked))
 
-    assert statuses[:3] == [201] * 3
-    assert set(statuses[3:]) <= {429, 503}  # the second where all connections to the database stayed busy
+    assert statuses == [201] * 3 + [429] * 9
     assert len(house.plivo.sessions) == 3
 
 
