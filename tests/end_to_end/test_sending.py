@@ -338,7 +338,7 @@ async def test_a_message_without_an_answer_is_looked_up_and_found(house: House) 
 async def test_a_callback_resolves_an_unknown_outcome_before_the_look_up(house: House) -> None:
     house.plivo.fail(ERROR_AFTER, on="POST /Message/")
     answer = await send(house)
-    async with working(house, patience=replace(PATIENCE, looks_s=(1.5, 2.0))):
+    async with working(house, patience=replace(PATIENCE, looks_s=(8.0, 8.0))):
 
         async def is_unknown() -> bool:
             return bool((await only(house, answer))["status"] == "unknown_outcome")

@@ -1,17 +1,20 @@
 """A lane that changes hands is tracked at once, however much comes in on the others."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from landed.domain.callbacks import Callback, CallbackRequest
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import Accepted, Backlog, Batch
 from landed.providers import registry
 from landed.services.tracking import LEASE_S, Tracker
-from landed.store import connect, lanes, partitions
+from landed.store import connect, frozen, lanes, partitions
 from tests.faults.house import until
 
 QUIET, BUSY = 0, 1
@@ -95,6 +98,94 @@ async def test_a_tracker_that_is_frozen_amid_its_transaction_holds_nobody_up(dat
             await sleep_amid_a_transaction()
 
         assert [lane.leased_by for lane in await lanes.all_lanes(pool)] == ["successor"]
+
+
+async def _until(what: str, ask: Callable[[], Awaitable[object]]) -> None:
+    """Ask the database until it says yes."""
+    for _ in range(int(TAKEN_OVER_S_MAX / 0.1)):
+        if await ask():
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"not within {TAKEN_OVER_S_MAX:g} s: {what}")
+
+
+async def _end_the_frozen(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    await _until("what is frozen is ended", lambda: frozen.end(pool))
+
+
+async def _write_by_half(connection: AsyncConnection[Any], meanwhile: Awaitable[None]) -> None:
+    await connection.execute("CREATE TEMPORARY TABLE written (word text)")  # takes a transaction id, as writing does
+    async with connection.cursor() as cursor, cursor.copy("COPY written FROM STDIN") as copy:
+        await copy.write("half a r")
+        await meanwhile
+
+
+async def test_a_tracker_that_is_frozen_amid_a_statement_holds_nobody_up(database_url: str) -> None:
+    async with connect.pool(database_url, connections_max=4) as pool:
+        await lanes.make(pool, 1)
+        await lanes.lease(pool, "frozen", lease_s=0.5)
+
+        async def sleep_amid_a_statement() -> None:
+            async with connect.transaction(pool) as asleep:
+                await lanes.lock(asleep, [0], "frozen")
+                await _write_by_half(asleep, _end_the_frozen(pool))
+
+        with pytest.raises(StoreUnavailable):
+            await sleep_amid_a_statement()
+
+        assert await lanes.lease(pool, "successor", LEASE_S) == [0]
+
+
+async def test_a_tracker_that_is_frozen_as_it_renews_its_lanes_holds_nobody_up(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute, asleep = AsyncConnection.execute, asyncio.Event()
+
+    async def sleep_after_renewing(self: AsyncConnection[Any], query: Any, *args: Any, **kwargs: Any) -> Any:
+        cursor = await execute(self, query, *args, **kwargs)
+        if "UPDATE lanes" in query:
+            asleep.set()
+            await asyncio.sleep(TAKEN_OVER_S_MAX)
+        return cursor
+
+    async with connect.pool(database_url, connections_max=4) as pool:
+        await lanes.make(pool, 1)
+        await lanes.lease(pool, "frozen", lease_s=0.5)
+        with monkeypatch.context() as patched:
+            patched.setattr(AsyncConnection, "execute", sleep_after_renewing)
+            renewing = asyncio.create_task(lanes.lease(pool, "frozen", lease_s=0.5))
+            await asleep.wait()
+        await _until("taken over", lambda: lanes.lease(pool, "successor", LEASE_S))
+        with pytest.raises(StoreUnavailable):
+            await renewing
+
+
+async def test_a_receiver_that_is_frozen_amid_a_statement_hides_nothing_for_long(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "FROZEN_S_MAX", 1)
+    async with connect.pool(database_url, connections_max=4) as pool:
+        await lanes.make(pool, 1)
+
+        async def sleep_amid_a_statement() -> None:
+            async with connect.transaction(pool) as asleep:
+                await _write_by_half(asleep, _end_the_frozen(pool))
+
+        with pytest.raises(StoreUnavailable):
+            await sleep_amid_a_statement()
+
+
+async def test_who_reads_from_the_database_slowly_is_not_taken_for_frozen(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "FROZEN_S_MAX", 0)
+    async with connect.pool(database_url, connections_max=4) as pool, connect.transaction(pool) as slow:
+        await slow.execute("CREATE TABLE written (word text)")
+        async with slow.cursor() as cursor, cursor.copy("COPY (SELECT generate_series(1, 500000)) TO STDOUT") as copy:
+            assert await copy.read()
+            assert await frozen.end(pool) == 0
+            while await copy.read():
+                pass
 
 
 async def test_no_transaction_of_ours_may_sleep_for_ever(database_url: str) -> None:

@@ -31,7 +31,7 @@ from landed.services.keeping.messages import MessageKeeper
 from landed.services.keeping.opt_outs import OptOutKeeper
 from landed.services.keeping.registrations import RegistrationKeeper
 from landed.store import events as event_rows
-from landed.store import lanes, nonces, set_aside, unknown_statuses
+from landed.store import frozen, lanes, nonces, set_aside, unknown_statuses
 from landed.store.connect import transaction
 from landed.store.set_aside import SetAside
 
@@ -141,6 +141,8 @@ class Tracker:
 
     async def _keep_leases(self) -> None:
         while True:
+            if ended := await frozen.end(self._pool):
+                _log.warning("frozen_sessions_ended", sessions=ended)
             self._held = tuple(await lanes.lease(self._pool, self.name, LEASE_S))
             await asyncio.sleep(LEASE_S / 4)
 

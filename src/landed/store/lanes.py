@@ -49,8 +49,8 @@ SELECT ceil((SELECT count(*) FROM lanes)::float8 / (SELECT count(*) FROM tracker
 _POSITIONS: Final = "SELECT lane, position FROM lanes WHERE lane = ANY(%s) AND leased_by = %s ORDER BY lane"
 _LOCK: Final = _POSITIONS + " FOR UPDATE"
 #: Of a tracker, shorter than connect.FROZEN_S_MAX and than a lease: so its successor need not wait for its locks.
-_FROZEN_S_MAX: Final = 5
-_LIMIT: Final = f"SET LOCAL idle_in_transaction_session_timeout = '{_FROZEN_S_MAX}s'"
+FROZEN_S_MAX: Final = 5
+_LIMIT: Final = f"SET LOCAL idle_in_transaction_session_timeout = '{FROZEN_S_MAX}s'"
 _MOVE: Final = """
 UPDATE lanes SET position = moved.position
   FROM unnest(%s::smallint[], %s::text[]) AS moved (lane, position)
@@ -70,6 +70,7 @@ async def lease(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, l
         The lanes that are held now.
     """
     async with transaction(pool) as connection:
+        await connection.execute(_LIMIT)
         await connection.execute(_ALIVE, {"tracker": tracker, "lease_s": lease_s})
         cursor = await connection.execute(_SHARE)
         row = await cursor.fetchone()
@@ -86,6 +87,7 @@ async def lease(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str, l
 async def release(pool: AsyncConnectionPool[AsyncConnection[Any]], tracker: str) -> None:
     """Give all lanes back at once, so that nobody has to wait for the lease to end."""
     async with transaction(pool) as connection:
+        await connection.execute(_LIMIT)
         await connection.execute(_RELEASE, {"tracker": tracker, "keep": []})
         await connection.execute(_FORGET, [tracker])
 
