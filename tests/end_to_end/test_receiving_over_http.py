@@ -239,6 +239,12 @@ class TestAccepting:
         assert service.send(request("GET", path, headers=signed(PATH))).status == 200
         assert [row[1:3] for row in service.stored()] == [("GET", PUBLIC_URL + path)]
 
+    @pytest.mark.parametrize("body", [b'\xef\xbb\xbf{"MessageUUID": "1"}', b'{"Text": "cut \\ud83d"}'])
+    def test_odd_json_is_kept_as_it_came(self, service: Service, body: bytes) -> None:
+        headers = signed(PATH) | {"Content-Type": "application/json"}
+        assert service.post(body=body, headers=headers).status == 200
+        assert service.stored()[-1][6] == body
+
     def test_json_and_a_body_in_chunks_are_taken(self, service: Service) -> None:
         body = b'{"MessageUUID": "1", "Status": "sent", "note": "\\\\u0000 and \\u00e9"}'
         assert service.post(body=body, headers=signed(PATH) | {"Content-Type": "application/json"}).status == 200
@@ -360,7 +366,6 @@ class TestRefusing:
             pytest.param("application/json", b'{"a": NaN}', id="NaN"),
             pytest.param("application/json", b'{"a": "\\u0000"}', id="NUL in JSON"),
             pytest.param("application/json", b'{"a": [{"\\u0000": 1}]}', id="NUL in a key within"),
-            pytest.param("application/json", b'{"a": "\\ud800"}', id="half a surrogate pair"),
             pytest.param("application/json", b'{"a": "\xff"}', id="JSON not UTF-8"),
             pytest.param("application/json", b'{"a": ' + b"9" * 100_000 + b"}", id="huge number"),
             pytest.param("application/json", b'{"a": ' + b"[" * 900 + b"]" * 900 + b"}", id="deep"),
@@ -493,6 +498,34 @@ class TestHostileSenders:
     def test_upgrades_are_answered_as_plain_requests(self, service: Service) -> None:
         upgrade = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c", "HTTP2-Settings": "AAMAAABkAAQ"}
         assert service.send(request("POST", PATH, FORM, signed(PATH) | upgrade)).status == 200
+        assert service.stored()[-1][6] == FORM
+
+    @pytest.mark.parametrize("cut", [1, 200, 100_000])
+    def test_what_is_behind_an_offered_upgrade_is_read_in_whatever_pieces_it_comes(
+        self, service: Service, cut: int
+    ) -> None:
+        offered = request("POST", PATH, FORM, signed(PATH) | {"Connection": "keep-alive, Upgrade", "Upgrade": "h2c"})
+        plain = request("POST", PATH, FORM, signed(PATH))
+        with service.connect() as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for data, answers in ((offered + plain, 2), (offered, 1)):
+                connection.sendall(data[:cut])
+                connection.sendall(data[cut:])
+                received = b""
+                while received.count(b"HTTP/1.1 200 ") < answers:
+                    received += connection.recv(65536)
+        assert [row[6] for row in service.stored()[-3:]] == [FORM] * 3
+
+    def test_an_offered_upgrade_that_closes_is_closed(self, service: Service) -> None:
+        closing = signed(PATH) | {"Connection": "close, Upgrade", "Upgrade": "h2c"}
+        with service.connect() as connection:
+            connection.sendall(request("POST", PATH, FORM, closing))
+            assert read_answer(connection).status == 200
+            assert connection.recv(1) == b""
+
+    def test_a_tunnel_is_refused(self, service: Service) -> None:
+        answer = service.send(b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\nbinary")
+        assert answer.status == 400
 
 
 def send_until_closed(connection: socket.socket, chunk: bytes, chunks: int) -> int:

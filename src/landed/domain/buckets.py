@@ -45,9 +45,18 @@ def coarsest(bucket: Bucket) -> Resolution:
     return Resolution.MINUTE if bucket in STEPS else Resolution.DAY
 
 
+#: Clocks are changed four times a year at most, and hardly one month after another (Morocco around Ramadan).
+_BETWEEN_CHANGES: Final = timedelta(days=28)
+
+
 def count_max(period: Period, bucket: Bucket) -> int:
     """How many buckets there may be, without making them."""
-    return 1 if bucket is Bucket.NONE else -(-(period.until - period.since) // _AT_LEAST[bucket]) + 1
+    if bucket is Bucket.NONE:
+        return 1
+    length = period.until - period.since
+    # Where clocks are changed a bucket may be cut short, and so there is one more.
+    changes = 1 + length // _BETWEEN_CHANGES if bucket in STEPS else 0
+    return -(-length // _AT_LEAST[bucket]) + 1 + changes
 
 
 def starts(period: Period, bucket: Bucket, zone: tzinfo) -> list[datetime]:

@@ -21,6 +21,7 @@ FACTS_MAX: Final = 200
 #: A provider's time further than this ahead of our own is a broken clock, and is not used.
 CLOCK_AHEAD_MAX: Final = timedelta(hours=24)
 _CLOCK_MIN: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LOST: Final = frozenset({Status.FAILED, Status.UNDELIVERED})
 
 
 Facts = Mapping[Receipt, Heard]
@@ -101,15 +102,21 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
     status = winner.status or Status.QUEUED
     final = status in FINAL
     parts: tuple[Part, ...] = ()
-    if not [receipt for receipt in ordered if receipt.part]:
+    part_ids: Mapping[Receipt, str] = {}
+    if not (by_part := _by_part(ordered)):
         contradictory = _contradict(ordered)
         units, cost_nanos, currency = _charge(ordered)
+        error_code = winner.error_code or (_error_code(ordered, status) if status in _LOST else None)
     else:
         whole = [receipt for receipt in ordered if receipt.part is None]
-        by_part = _by_part(ordered)
-        parts = tuple(sorted(map(_part, by_part.values()), key=lambda part: (part.number, part.provider_message_id)))
+        part_ids = {receipt: part_id for part_id, told in by_part.items() for receipt in told}
+        parts = _parts(by_part)
         status, final = _over_parts(parts, whole)
-        winner = next((receipt for receipt in ordered if receipt.status is status), winner)
+        ended = {part.provider_message_id for part in parts if part.status is status}
+        # Of a part that got further, what was said before no longer counts.
+        saying = [receipt for receipt in ordered if part_ids.get(receipt) in ended or receipt.part is None]
+        winner = next((receipt for receipt in saying if receipt.status is status), winner)
+        error_code = winner.error_code or _error_code(saying, status)
         outcome = OUTCOME.get(status) if final else None
         contradictory = any(map(_contradict, (whole, *by_part.values()))) or (
             outcome is not None
@@ -125,7 +132,7 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
     mcc, mnc = network.mcc, network.mnc
     other_side = recipient if winner.direction is Direction.OUTBOUND else sender
     unknown = {receipt.provider_status for receipt in ordered if receipt.status is None}
-    times = _times(facts, status, final, parts)
+    times = _times(facts, status, final, parts, part_ids)
     ours = [receipt for receipt in ordered if receipt.source is Source.OURS]
     return Message(
         provider_message_id=winner.provider_message_id
@@ -142,7 +149,7 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
         provider_status=winner.provider_status,
         final=final,
         contradictory=contradictory,
-        error_code=winner.error_code,
+        error_code=error_code,
         parts=parts,
         parts_of=max((part.of for part in parts), default=1),
         units=units,
@@ -200,26 +207,54 @@ def _contradict(receipts: Iterable[Receipt]) -> bool:
     return False
 
 
-def _by_part(ordered: Iterable[Receipt]) -> dict[str, list[Receipt]]:
+def _error_code(ordered: Iterable[Receipt], status: Status) -> str | None:
+    """Why it was lost, from the weightiest that tells why."""
+    return next((receipt.error_code for receipt in ordered if receipt.status is status and receipt.error_code), None)
+
+
+def _by_part(ordered: Sequence[Receipt]) -> dict[str, list[Receipt]]:
+    """What was said of each part, by its id. Nothing where the only part is the whole message."""
+    told = [(receipt, receipt.part) for receipt in ordered if receipt.part]
+    if not told:
+        return {}
+    ids: dict[int, set[str]] = {}
+    for _, part in told:
+        if part.number is not None and part.provider_message_id is not None:
+            ids.setdefault(part.number, set()).add(part.provider_message_id)
     by_part: dict[str, list[Receipt]] = {}
-    for receipt in ordered:
-        if receipt.part is not None:
-            by_part.setdefault(receipt.part.provider_message_id, []).append(receipt)
+    for receipt, part in told:
+        part_id = part.provider_message_id
+        if part_id is None:  # the one with this number, where that is told of one only
+            number = part.number or 1
+            having = ids.get(number, set())
+            part_id = min(having) if len(having) == 1 else f"{receipt.provider_message_id}/{number}"
+        by_part.setdefault(part_id, []).append(receipt)
+    if len(by_part) == 1 and all(part.of == 1 or receipt.provider_message_id in by_part for receipt, part in told):
+        return {}
     return by_part
 
 
-def _part(heaviest_first: Sequence[Receipt]) -> Part:
-    receipt = heaviest_first[0]
-    assert receipt.part is not None  # noqa: S101  it was grouped by its part
-    number_of = max((told.part.of, told.part.number) for told in heaviest_first if told.part is not None)
-    return Part(receipt.part.provider_message_id, number_of[1], number_of[0], receipt.status or Status.QUEUED)
+def _parts(by_part: Mapping[str, Sequence[Receipt]]) -> tuple[Part, ...]:
+    """In order. Those whose number nobody told get the numbers that are left."""
+    found: dict[str, tuple[int, int, Status]] = {}
+    for part_id, heaviest_first in by_part.items():
+        of, number = max((told.part.of, told.part.number or 0) for told in heaviest_first if told.part is not None)
+        found[part_id] = (number, of, heaviest_first[0].status or Status.QUEUED)
+    left = iter(sorted({*range(1, len(found) + 1)} - {number for number, _, _ in found.values()}))
+    parts = []
+    for part_id in sorted(found):
+        number, of, status = found[part_id]
+        if not number:
+            number, of = next(left), max(of, len(found))
+        parts.append(Part(part_id, number, max(number, of), status))
+    return tuple(sorted(parts, key=lambda part: (part.number, part.provider_message_id)))
 
 
 def _over_parts(parts: Sequence[Part], whole: Sequence[Receipt]) -> tuple[Status, bool]:
     """Failed or undelivered as soon as one part is; delivered when all known parts are, and final when
     all parts are known; else as far as the slowest part. What was said of the whole message can only lift it, and
     stands where it is final until all parts are known: the success of some never hides that the message was lost."""
-    lost = [part.status for part in parts if part.status in (Status.FAILED, Status.UNDELIVERED)]
+    lost = [part.status for part in parts if part.status in _LOST]
     if lost:
         return max(lost, key=RANK.__getitem__), True
     slowest = min((part.status for part in parts), key=RANK.__getitem__)
@@ -231,9 +266,13 @@ def _over_parts(parts: Sequence[Part], whole: Sequence[Receipt]) -> tuple[Status
 
 
 def _charge(heaviest_first: Sequence[Receipt]) -> tuple[int | None, int | None, str | None]:
-    """Units, cost and currency, each from the weightiest receipt that names it."""
+    """Units, cost and currency, each from the weightiest receipt that names it. What failed is not charged, whatever
+    was to be charged before."""
     units = next((receipt.units for receipt in heaviest_first if receipt.units is not None), None)
+    has_failed = bool(heaviest_first) and heaviest_first[0].status is Status.FAILED
     for receipt in heaviest_first:
+        if has_failed and receipt.status is not Status.FAILED:
+            break
         if receipt.cost_nanos is not None:
             return units, receipt.cost_nanos, receipt.currency
     return units, None, None
@@ -262,7 +301,7 @@ class _Times(NamedTuple):
     latency_clock: str | None
 
 
-def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> _Times:
+def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part], part_ids: Mapping[Receipt, str]) -> _Times:
     """When things happened: the provider's clock where it told, ours where it did not, never one minus the other."""
     submitted = queued = sent = told_final = heard_queued = heard_sent = heard_final = heard_first = accepted = None
     for receipt, (received_at, _) in facts.items():
@@ -285,12 +324,12 @@ def _times(facts: Facts, status: Status, final: bool, parts: Sequence[Part]) -> 
     heard_first = heard_first or accepted
     assert heard_first is not None  # noqa: S101  a message is made of at least one fact
     if parts:
-        told_final, heard_final = _parts_reached(facts, status, parts)
+        told_final, heard_final = _parts_reached(facts, status, parts, part_ids)
     delivered = final and status in (Status.DELIVERED, Status.READ)
     reached = told_final or heard_final
     told_delivered, heard_delivered = told_final, heard_final
     if status is Status.READ:  # it was delivered before: when the person opened it is another matter
-        told, heard = _parts_reached(facts, Status.DELIVERED, parts)
+        told, heard = _parts_reached(facts, Status.DELIVERED, parts, part_ids)
         if told or heard:
             told_delivered, heard_delivered = told, heard
     latency_ms = clock = None
@@ -318,19 +357,21 @@ def _is_asked(facts: Facts, heard_at: datetime) -> bool:
     )
 
 
-def _parts_reached(facts: Facts, status: Status, parts: Sequence[Part]) -> tuple[datetime | None, datetime | None]:
+def _parts_reached(
+    facts: Facts, status: Status, parts: Sequence[Part], part_ids: Mapping[Receipt, str]
+) -> tuple[datetime | None, datetime | None]:
     """When the outcome was reached, on the provider's clock and on ours: a message of parts is delivered with
     its last part; any other outcome stands with the first part that has it."""
     told: dict[str | None, datetime] = {}
     heard: dict[str | None, datetime] = {}
     for receipt, (received_at, _) in facts.items():
         if receipt.status is status:
-            part = receipt.part.provider_message_id if receipt.part else None
+            part = part_ids.get(receipt)
             heard[part] = min(heard.get(part, received_at), received_at)
             final_at = _earliest(told.get(part), receipt.final_at, received_at + CLOCK_AHEAD_MAX)
             if final_at is not None:
                 told[part] = final_at
-    choose = min if status in (Status.FAILED, Status.UNDELIVERED) else max
+    choose = min if status in _LOST else max
     having = [part.provider_message_id for part in parts if part.status is status]
 
     def reached(times: Mapping[str | None, datetime]) -> datetime | None:

@@ -1,5 +1,6 @@
 """Phone numbers: E.164 with the plus. Short codes and alphanumeric senders are none, and stay as they are."""
 
+import re
 from typing import Final
 
 #: An E.164 number has at most 15 digits and never starts with 0. Below 8 digits it is taken for a short code.
@@ -26,6 +27,11 @@ def normalise(number: str | None) -> str | None:
         return number
     digits = number.removeprefix("00")
     return f"+{digits}" if DIGITS_MIN <= len(digits) <= DIGITS_MAX and digits[0] != "0" else number
+
+
+def is_international(number: str) -> bool:
+    """Whether it is written with its plus and country code, and could be somebody's."""
+    return re.fullmatch(r"\+[1-9][0-9]{6,14}", number) is not None
 
 
 def mask(number: str) -> str:

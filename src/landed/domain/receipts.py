@@ -62,9 +62,9 @@ class Content(NamedTuple):
 class PartOf(NamedTuple):
     """Which segment of a message a receipt speaks of, where the provider reports on segments."""
 
-    provider_message_id: str
-    number: int  #: from 1
-    of: int
+    provider_message_id: str | None  #: None: not told; then the number is
+    number: int | None  #: from 1; None: not told
+    of: int  #: 1 also where it is not told
 
 
 class Receipt(NamedTuple):  # not a dataclass: made, hashed and compared in C, 25 thousand times a second

@@ -211,7 +211,9 @@ def _attempt(facts: Facts, told: Iterable[tuple[AttemptReport, SessionReceipt]])
         provider_status=winner.provider_status,
         final=status in ATTEMPT_FINAL,
         contradictory=len({OUTCOME[report.status] for report in reports if report.status in OUTCOME}) > 1,
-        error_code=winner.error_code,
+        error_code=next(
+            (each.error_code for each in reports if each.status is winner.status and each.error_code), None
+        ),
         requested_at=min(filter(None, requested), default=None),
         sent_at=first_heard(_SENT),
         delivered_at=first_heard(_DELIVERED),

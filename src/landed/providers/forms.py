@@ -61,6 +61,11 @@ def fields(data: bytes) -> dict[str, str]:
     return dict(pairs(data))
 
 
+def whole(text: str) -> str:
+    """With a replacement character for each half of a surrogate pair: JSON can escape one, and no text holds it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def well_formed(data: bytes) -> None:
     """Raise what `pairs` would raise, without building the fields."""
     if data.count(b"&") >= FIELDS_MAX:

@@ -298,7 +298,7 @@ def _json_pairs(body: bytes) -> Iterator[tuple[str, str]]:
             waiting += [(name, inner) for inner in reversed(value)]
         else:
             count += 1
-            yield name, value if isinstance(value, str) else json.dumps(value)
+            yield forms.whole(name), forms.whole(value) if isinstance(value, str) else json.dumps(value)
 
 
 def _masked(field: FieldShape, masked: Callable[[str], str]) -> FieldShape:

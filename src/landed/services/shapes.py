@@ -72,8 +72,8 @@ class PartShape(Shape):
 
 
 class PartOfShape(Shape):
-    provider_message_id: str
-    number: int
+    provider_message_id: str | None
+    number: int | None
     of: int
 
 

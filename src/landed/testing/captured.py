@@ -156,7 +156,7 @@ _MESSAGE: Final[dict[str, _Reader]] = {
     "mnc": lambda receipt: receipt.mnc,
     "sequence": lambda receipt: receipt.sequence,
     "occurred_at": lambda receipt: receipt.final_at or receipt.sent_at or receipt.queued_at or receipt.submitted_at,
-    "part": lambda receipt: receipt.part.number if receipt.part else 1,
+    "part": lambda receipt: (receipt.part and receipt.part.number) or 1,
     "parts": lambda receipt: receipt.part.of if receipt.part else 1,
     "part_status": lambda receipt: receipt.status,
 }

@@ -6,6 +6,7 @@ Anything else goes to the application behind it. The order of things: whose is i
 who sent it, see that it can be read at all, keep it, answer. A 200 means on disk; a fault of ours is a 503.
 """
 
+import json
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
@@ -424,7 +425,7 @@ def _check_json(body: bytes) -> None:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise CallbackMalformed("The body is not JSON.") from None
+        content = _odd_json(body)
     if not isinstance(content, dict):
         raise CallbackMalformed("The body is JSON, but not an object.")
     if len(content) > forms.FIELDS_MAX:
@@ -437,6 +438,18 @@ def _check_json(body: bytes) -> None:
         if not level:
             return
     raise CallbackMalformed(f"The body is nested more than {JSON_DEPTH_MAX} deep.")
+
+
+def _odd_json(body: bytes) -> Any:
+    """JSON behind a byte order mark, or with half of an emoji that somebody cut in two: no reason to lose it."""
+    try:
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise CallbackMalformed("The body is not JSON.") from None
+
+
+def _no_constant(constant: str) -> None:
+    raise ValueError(constant)  # NaN and Infinity, which Python takes
 
 
 def _inside(value: Any) -> Iterable[Any]:

@@ -93,6 +93,8 @@ class BoundedProtocol(HttpToolsProtocol):
     head_bytes = 0
     is_in_head = True
     chunk_bytes = 0
+    #: Of a request that offers another protocol: its head without that.
+    head_to_upgrade = b""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -116,12 +118,17 @@ class BoundedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         self.chunk_bytes = len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # We speak nothing else: answer this request, and read no further.
-            self.is_refused = True
-            if self.cycle is not None:
-                self.cycle.keep_alive = False
+            while True:
+                try:
+                    self.parser.feed_data(data)
+                    break
+                except httptools.HttpParserUpgrade as upgrade:
+                    if not self.head_to_upgrade:  # CONNECT: answered, and nothing is read behind it
+                        self.is_refused = True
+                        if self.cycle is not None:
+                            self.cycle.keep_alive = False
+                        break
+                    data = self._without_upgrade() + data[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, _HeadTooLarge):
                 self._refuse(431, b"headers_too_large", b"Headers too large")
@@ -149,8 +156,23 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(headers) > HEADERS_MAX:
             raise _HeadTooLarge
 
+    def _without_upgrade(self) -> bytes:
+        """The head that was just read, for a parser of its own, as if nothing else than HTTP/1.1 had been offered. Ours
+        takes what is behind an offer for the other protocol, while a server that declines reads on (RFC 9110, 7.8)."""
+        head, self.head_to_upgrade = self.head_to_upgrade, b""
+        self.parser = httptools.HttpRequestParser(self)
+        return head
+
     def on_headers_complete(self) -> None:
         self.is_in_head = False
+        if self.parser.should_upgrade() and (method := self.parser.get_method()) != b"CONNECT":
+            kept = [header for header in self.headers if header[0] not in (b"upgrade", b"connection")]
+            if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+                kept.append((b"connection", b"close"))
+            lines = b"".join([b"%b: %b\r\n" % header for header in kept])
+            version = self.parser.get_http_version().encode()
+            self.head_to_upgrade = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, lines)
+            return
         # Counted closely only where it can be too large at all.
         if self.head_bytes + 2 * self.chunk_bytes > HEAD_BYTES_MAX and _size(self.url, self.headers) > HEAD_BYTES_MAX:
             raise _HeadTooLarge
@@ -171,6 +193,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
+        if self.head_to_upgrade:
+            return  # it is read once more
         cycle: RequestResponseCycle | _DirectCycle = self.cycle
         # Answered before it was complete: uvicorn's own timer for idle connections was stopped by the rest.
         self.deadline = self.loop.time() + KEEP_ALIVE_S if cycle.response_complete else None

@@ -5,7 +5,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from landed.domain.buckets import Bucket, back_by_length, count_max, starts
@@ -65,6 +65,11 @@ def test_weeks_begin_on_monday_and_months_on_the_first() -> None:
 
 
 @given(periods, zones, st.sampled_from(LONG))
+@example(  # clocks are changed by half an hour
+    Period(datetime(2025, 12, 1, 0, 1, tzinfo=UTC), datetime(2026, 11, 20, 7, 1, tzinfo=UTC)),
+    ZoneInfo("Australia/Lord_Howe"),
+    Bucket.HOUR,
+)
 def test_buckets_follow_each_other_and_cover_the_period(period: Period, zone: ZoneInfo, bucket: Bucket) -> None:
     found = starts(period, bucket, zone)
     assert found[0] <= period.since < (found[1] if len(found) > 1 else period.until)

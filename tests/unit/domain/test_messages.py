@@ -41,7 +41,12 @@ MOMENTS = st.none() | st.integers(-400_000, 400_000).map(lambda seconds: START +
 #: What a provider tells; what we know before it has the message is told first, and by us.
 STATUSES = st.none() | st.sampled_from([status for status in Status if RANK[status] >= RANK[Status.QUEUED]])
 PARTS = st.none() | st.builds(
-    lambda number, of: PartOf(f"p{number}", number, max(number, of)), st.integers(1, 3), st.integers(2, 4)
+    lambda number, of, shown: PartOf(
+        f"p{number}" if shown != "number" else None, number if shown != "id" else None, max(number, of)
+    ),
+    st.integers(1, 3),
+    st.integers(1, 4),
+    st.sampled_from(["id", "number", "both"]),
 )
 RECEIPTS = st.builds(
     Receipt,
@@ -307,6 +312,78 @@ def test_units_and_cost_of_parts_add_up_each_part_counted_once() -> None:
     message = folded(*receipts, *receipts)
 
     assert (message.units, message.cost_nanos, message.currency) == (3, 16_500_000, "USD")
+
+
+def test_parts_that_nobody_numbers_are_told_apart_by_their_ids() -> None:
+    lost, arrived = (
+        receipt(status, part=PartOf(name, None, 1))
+        for name, status in (("a", Status.UNDELIVERED), ("b", Status.DELIVERED))
+    )
+    message = folded(lost, arrived)
+
+    assert (message.status, message.final, message.contradictory) == (Status.UNDELIVERED, True, False)
+    assert [(each.provider_message_id, each.number, each.of) for each in message.parts] == [("a", 1, 2), ("b", 2, 2)]
+
+
+def test_the_only_part_of_a_message_is_the_message() -> None:
+    message = folded(
+        receipt(Status.SENT, part=PartOf("a", 1, 1)),
+        receipt(Status.DELIVERED, part=PartOf("a", None, 1), units=1, cost_nanos=7),
+        receipt(Status.QUEUED),
+    )
+
+    assert (message.status, message.final, message.parts, message.parts_of) == (Status.DELIVERED, True, (), 1)
+    assert (message.units, message.cost_nanos) == (1, 7)
+
+
+def test_a_message_named_as_its_own_part_is_whole_until_another_part_turns_up() -> None:
+    first = receipt(Status.DELIVERED, part=PartOf("m1", 1, 2), units=1, cost_nanos=7)
+    alone, with_another = folded(first), folded(first, part(Status.SENT, 2, of=2, units=1, cost_nanos=7))
+
+    assert (alone.status, alone.final, alone.parts) == (Status.DELIVERED, True, ())
+    assert (with_another.status, with_another.final, len(with_another.parts)) == (Status.SENT, False, 2)
+    assert (with_another.units, with_another.cost_nanos) == (2, 14)
+
+
+def test_all_parts_are_known_where_some_have_no_number() -> None:
+    two = [receipt(Status.DELIVERED, part=PartOf(name, None, 2)) for name in "ab"]
+
+    assert [folded(*two[:count]).final for count in (1, 2)] == [False, True]
+
+
+def test_a_part_without_an_id_is_the_one_with_its_number() -> None:
+    price = {"units": 1, "cost_nanos": 7}
+    named = [part(Status.QUEUED, number, of=2, **price) for number in (1, 2)]
+    nameless = [receipt(Status.DELIVERED, part=PartOf(None, number, 2), **price) for number in (1, 2)]
+    message = folded(*named, *nameless)
+
+    assert (message.status, message.final, message.units, message.cost_nanos) == (Status.DELIVERED, True, 2, 14)
+    assert [each.provider_message_id for each in message.parts] == ["p1", "p2"]
+
+
+def test_the_error_is_that_of_a_part_that_was_lost_in_the_end() -> None:
+    recovered = [part(Status.UNDELIVERED, 2, of=2, error_code="30"), part(Status.DELIVERED, 2, of=2)]
+
+    assert folded(*recovered, part(Status.UNDELIVERED, 1, of=2, error_code="80")).error_code == "80"
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_an_error_is_not_lost_where_another_receipt_of_the_status_tells_none(order: tuple[int, ...]) -> None:
+    whole = [receipt(Status.FAILED, error_code="30"), receipt(Status.FAILED, provider_status="rejected")]
+    parts = [part(Status.UNDELIVERED, 1, error_code="30"), part(Status.UNDELIVERED, 2)]
+
+    assert folded(*(whole[index] for index in order)).error_code == "30"
+    assert folded(*(parts[index] for index in order)).error_code == "30"
+
+
+def test_what_failed_is_not_charged_unless_the_failure_itself_tells_a_price() -> None:
+    queued = receipt(Status.QUEUED, units=2, cost_nanos=7, currency="USD")
+    refused = receipt(Status.FAILED, provider_status="rejected", cost_nanos=3, currency="USD")
+
+    failed = folded(queued, receipt(Status.FAILED, error_code="30"))
+    assert (failed.units, failed.cost_nanos, failed.currency) == (2, None, None)
+    assert folded(queued, refused).cost_nanos == 3
+    assert folded(queued, receipt(Status.UNDELIVERED, error_code="30")).cost_nanos == 7
 
 
 def test_the_price_of_the_whole_message_stands_where_no_part_has_one() -> None:

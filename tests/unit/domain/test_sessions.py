@@ -249,6 +249,15 @@ def test_an_attempt_that_several_receipts_tell_of_is_one_and_only_climbs() -> No
     assert (attempt.sent_at, attempt.delivered_at, attempt.final_at) == (after(1), after(1), after(1))
 
 
+def test_the_error_of_an_attempt_is_not_lost_where_another_receipt_of_the_status_tells_none() -> None:
+    told_why, told_nothing = (
+        tried(Status.UNDELIVERED, error_code="70"),
+        tried(Status.UNDELIVERED, provider_status="lost"),
+    )
+
+    assert folded(told_why, told_nothing).error_code == folded(told_nothing, told_why).error_code == "70"
+
+
 def test_attempts_come_in_the_order_of_the_provider_whatever_the_order_of_the_callbacks() -> None:
     call = tried(Status.UNDELIVERED, 2, channel=AttemptChannel.VOICE, error_code="3010", requested_at=after(70))
     text = tried(Status.UNDELIVERED, 1, error_code="70", requested_at=after(1))

@@ -67,6 +67,14 @@ def test_whatever_is_read_otherwise_than_expected_is_told(name: str, word: str, 
     assert word in captured.differences(provider, replace(one, expect={**one.expect, word: other}))
 
 
+def test_a_part_that_nobody_numbers_is_the_first() -> None:
+    one = read("plivo_sms_part_2_of_3_legacy")
+    unnumbered = replace(one.request, body=one.request.body.replace(b"&PartInfo=2+of+3", b""))
+    expect = {"kind": "message_status", "part_id": one.expect["part_id"], "part": 1, "parts": 1}
+
+    assert captured.differences(Plivo(), replace(one, request=unnumbered, expect=expect)) == {}
+
+
 def test_a_callback_taken_for_another_kind_is_told() -> None:
     one = read("plivo_sms_undelivered_30")
 

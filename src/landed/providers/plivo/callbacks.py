@@ -22,12 +22,17 @@ from landed.providers.plivo.values import count as _count
 from landed.providers.plivo.values import moment as _moment
 from landed.providers.plivo.values import nanos as _nanos
 from landed.providers.plivo.values import number as _number
+from landed.providers.plivo.values import units as _units
 
 #: Fields that have a place in a receipt.
 _PLACED: Final = frozenset({
     "MessageUUID", "Status", "From", "To", "Type", "Units", "TotalAmount", "MCC", "MNC", "ErrorCode", "Sequence",
     "ParentMessageUUID", "PartInfo", "MessageTime", "QueuedTime", "SentTime", "DeliveryReportTime",
 })  # fmt: skip
+#: Those of them that may be unreadable, in the order in which they are read.
+_READ: Final = (
+    "Type", "Units", "TotalAmount", "MCC", "MNC", "Sequence", "MessageTime", "QueuedTime", "SentTime",
+)  # fmt: skip
 #: Fields that say nothing of the message; the raw callback still has them.
 _LEFT_OUT: Final = _PLACED | {"TotalRate", "requester_ip"}
 
@@ -176,7 +181,16 @@ def _receipt(request: CallbackRequest, fields: dict[str, str], message_id: str, 
     mcc, mnc = get("MCC"), get("MNC")
     if not mcc or not (mcc.isdecimal() and len(mcc) <= 3):
         mcc, mnc = None, None
-    channel = CHANNELS.get(get("Type", "").lower())
+    elif mnc and not (mnc.isdecimal() and len(mnc) <= 3):
+        mnc = None
+    read = (
+        CHANNELS.get(get("Type", "").lower()), _units(get("Units")), _nanos(get("TotalAmount")), mcc, mnc,
+        _count(get("Sequence")), _moment(get("MessageTime")), _moment(get("QueuedTime")), _moment(get("SentTime")),
+    )  # fmt: skip
+    unread = [name for name, value in zip(_READ, read, strict=True) if value is None and get(name)]
+    if unread:  # it is kept as it came
+        extra = sorted([*extra, *((name, fields[name]) for name in unread)])
+    channel, units, cost_nanos, mcc, mnc, sequence, submitted_at, queued_at, sent_at = read
     return Receipt(
         provider_message_id=parent_id,
         provider_status=word[:WORD_CHARACTERS_MAX],
@@ -186,15 +200,15 @@ def _receipt(request: CallbackRequest, fields: dict[str, str], message_id: str, 
         sender=_number(get("From")),
         recipient=_number(get("To")),
         mcc=mcc,
-        mnc=mnc if mnc and mnc.isdecimal() and len(mnc) <= 3 else None,
+        mnc=mnc,
         error_code=(error_codes.normalise(get("ErrorCode")) or "")[:WORD_CHARACTERS_MAX] or None,
-        units=_count(get("Units")),
-        cost_nanos=_nanos(get("TotalAmount")),
+        units=units,
+        cost_nanos=cost_nanos,
         currency=CURRENCY if get("TotalAmount") else None,
-        sequence=_count(get("Sequence")),
-        submitted_at=_moment(get("MessageTime")),
-        queued_at=_moment(get("QueuedTime")),
-        sent_at=_moment(get("SentTime")),
+        sequence=sequence,
+        submitted_at=submitted_at,
+        queued_at=queued_at,
+        sent_at=sent_at,
         final_at=_moment(get("DeliveryReportTime")) if status in FINAL else None,
         our_id=request.our_id if request.kind == "messages" else None,
         extra=tuple(extra),
@@ -209,13 +223,16 @@ def _others(names: tuple[str, ...]) -> tuple[str, ...]:
 
 def _part(message_id: str, parent_id: str | None, part_info: str | None) -> tuple[str, PartOf | None]:
     """The message's id and which part of it this is. Plivo's old callbacks came per part, with the message's
-    id as the parent and `2 of 3`; today's carry the same id twice and `1 of 1`."""
-    if not parent_id or parent_id == message_id or len(parent_id) > ID_CHARACTERS_MAX:
+    id as the parent and `2 of 3`; today's carry the same id twice and `1 of 1`. One that carries it twice and `1 of 2`
+    is the whole message as long as no other part turns up."""
+    if not parent_id or len(parent_id) > ID_CHARACTERS_MAX:
+        return message_id, None
+    if parent_id == message_id and (not part_info or part_info == "1 of 1"):
         return message_id, None
     number, _, of = (part_info or "").partition(" of ")
     if number.isdecimal() and of.isdecimal() and 1 <= int(number[:4]) <= int(of[:4]) and int(of[:4]) > 1:
         return parent_id, PartOf(message_id, int(number[:4]), int(of[:4]))
-    return parent_id, None
+    return parent_id, None if parent_id == message_id else PartOf(message_id, None, 1)
 
 
 def signed_fields(request: CallbackRequest) -> dict[str, list[str]]:

@@ -7,11 +7,12 @@ two of different kinds together, with the account's tokens, those it had, and th
 import base64
 import contextlib
 import hmac
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
 from typing import Any, Final, NamedTuple
-from urllib.parse import quote, unquote, unquote_plus, urlencode
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlencode
 
 from landed.domain.callbacks import CallbackRequest
 from landed.domain.diagnoses import Case, Finding, KnownToken, Standing
@@ -24,6 +25,9 @@ from landed.providers.url_variations import Address
 
 #: What Plivo may send without a value, and programs then drop.
 _BLANK_NAMES: Final = ("ErrorCode", "MCC", "MNC", "PowerpackUUID", "ParentMessageUUID", "Text", "ChannelErrorCode")
+#: Of the fields of each kind of callback one, in lower case and without underscores.
+_NAMES: Final = frozenset({"messageuuid", "sessionuuid", "brandid", "campaignid", "number", "phonenumber"})
+_LEADING_PLUS: Final = re.compile(r"=\+(?=\d)")
 #: Two changes at once are tried up to here, which takes a second; with very many fields fewer, as each takes longer.
 _PAIRS_MAX: Final = 15_000
 _PAIRS_MAX_OF_LARGE: Final = 2_000
@@ -230,12 +234,20 @@ def _other_family(hit: Hit, case: Case, given: _Given) -> Finding:
     if wanted == "v3" and not hit.causes:
         if _is_cut(case):
             return diagnosis_words.proven(hit._replace(causes=(_cut_cause(case),)), case, is_proven=False)
-        if not request.body and "?" not in request.url:
+        if not request.body and not _has_fields(request):
             return diagnosis_words.proven(hit._replace(causes=("body_lost",)), case, is_proven=False)
     if wanted not in given.own:
         return diagnosis_words.proven(hit._replace(causes=(*hit.causes, "nonce_missing")), case, is_proven=False)
     cause = "v3_mismatch" if wanted == "v3" else "policy"
     return diagnosis_words.proven(hit._replace(causes=(*hit.causes, cause)), case, is_proven=False)
+
+
+def _has_fields(request: CallbackRequest) -> bool:
+    """Whether what Plivo calls back with is in the query, as with GET; an address may have a query of its own."""
+    if request.method != "GET":
+        return False
+    names = [name for name, _ in parse_qsl(request.url.partition("?")[2], keep_blank_values=True)]
+    return not _NAMES.isdisjoint(name.lower().replace("_", "") for name in names)
 
 
 def _is_cut(case: Case) -> bool:
@@ -294,7 +306,8 @@ def _queries(case: Case, base: Claim) -> Iterator[tuple[tuple[str, ...], str]]:
     if not base.query:
         return
     yield ("query_added",), ""
-    yield ("query_plus",), base.query.replace("+", "%2B")
+    for kept in (base.query.replace("+", "%2B"), _LEADING_PLUS.sub("=%2B", base.query)):
+        yield ("query_plus",), kept
     for way in (unquote, unquote_plus, quote):
         yield ("query_encoding",), way(base.query)
     try:

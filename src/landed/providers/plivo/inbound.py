@@ -56,11 +56,11 @@ def receipt(request: CallbackRequest, fields: dict[str, str]) -> Receipt:
         sender=values.number(get("From")),
         recipient=values.number(get("To")),
         error_code=values.error_code(get("ErrorCode")),
-        units=values.count(get("Units")),
+        units=values.units(get("Units")),
         cost_nanos=values.nanos(get("TotalAmount")),
         currency=values.CURRENCY if get("TotalAmount") else None,
         submitted_at=values.moment(get("MessageTime")),
-        extra=values.left_over(fields, _PLACED | placed),
+        extra=values.left_over(fields, (_PLACED | placed) - _unreadable(fields)),
         content=Content(
             text=get("Text") or get("Body") or None,
             media=media,
@@ -77,6 +77,18 @@ def _channel(fields: dict[str, str], media: tuple[Media, ...]) -> Channel | None
     if fields.get("ContentType"):
         return Channel.WHATSAPP
     return Channel.MMS if media else Channel.SMS
+
+
+def _unreadable(fields: dict[str, str]) -> frozenset[str]:
+    """The fields that have a place and cannot be read, which are kept as they came."""
+    get = fields.get
+    read = {
+        "Type": values.CHANNELS.get(get("Type", "").lower()),
+        "Units": values.units(get("Units")),
+        "TotalAmount": values.nanos(get("TotalAmount")),
+        "MessageTime": values.moment(get("MessageTime")),
+    }
+    return frozenset(name for name, value in read.items() if value is None)
 
 
 def _media(fields: dict[str, str]) -> tuple[tuple[Media, ...], frozenset[str]]:

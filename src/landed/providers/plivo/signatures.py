@@ -44,19 +44,23 @@ class Policy(StrEnum):
     ANY = "any"  #: one header of either family is enough: whoever drops V3 gets by with V2
 
 
-def is_valid_v2(url: str, nonce: str, signature: str, auth_tokens: Iterable[str]) -> bool:
+def is_valid_v2(url: str, nonce: str | None, signature: str, auth_tokens: Iterable[str]) -> bool:
     """Whether `signature` (the header's value) is Plivo's for this URL and nonce, with any of the tokens."""
+    if nonce is None:  # the header is missing
+        return False
     return bool(_matching({V2: signature}, (V2,), _message_v2(url, nonce), auth_tokens))
 
 
 def is_valid_v3(
-    method: str, url: str, nonce: str, signature: str, auth_tokens: Iterable[str], params: Params | None = None
+    method: str, url: str, nonce: str | None, signature: str, auth_tokens: Iterable[str], params: Params | None = None
 ) -> bool:
     """Whether `signature` (the header's value) is Plivo's for this request, with any of the tokens.
 
     `url` includes the query. `params` are those of the body; for GET the URL supplies all of them, and passing
     them a second time does no harm.
     """
+    if nonce is None:  # the header is missing
+        return False
     try:
         message = _message_v3(method, url, nonce, params or ())
     except (RecursionError, ValueError):  # endless nesting, or a number too long for str(): no form can hold them
@@ -157,16 +161,18 @@ def _matching(
     headers: Mapping[str, str], names: Sequence[str], message: bytes, auth_tokens: Iterable[str]
 ) -> tuple[str, ...]:
     """The named headers whose value is the signature of the message with one of the tokens."""
-    claims = [(name, _members(value)) for name in names if (value := headers.get(name))]
+    claims = {name: _members(value) for name in names if (value := headers.get(name))}
     verified: list[str] = []
     # A lone string would be read letter by letter, and one letter is a key that anybody can guess.
     for token in (auth_tokens,) if isinstance(auth_tokens, str) else auth_tokens:
         if not token:  # anybody can sign with an empty key
             continue
         expected = _signature(token, message)
-        for name, members in claims:
-            if name not in verified and _is_among(expected, members):
-                verified.append(name)
+        for name, members in claims.items():
+            for member in members:
+                # Bytes, because compare_digest raises TypeError on a non-ASCII str.
+                if hmac.compare_digest(expected, member) and name not in verified:
+                    verified.append(name)
         if len(verified) == len(claims):
             break
     return tuple(verified) if len(verified) < 2 else tuple(name for name in names if name in verified)
@@ -178,11 +184,6 @@ def _members(value: str) -> list[bytes]:
     if "," not in value:
         return [_bytes(value)]
     return [_bytes(member.strip(" \t")) for member in value.split(",")]
-
-
-def _is_among(expected: bytes, members: list[bytes]) -> bool:
-    # Bytes, because compare_digest raises TypeError on a non-ASCII str.
-    return any(hmac.compare_digest(expected, member) for member in members)
 
 
 def _signature(auth_token: str, message: bytes) -> bytes:

@@ -25,6 +25,8 @@ CHANNELS: Final = {channel.value: channel for channel in Channel}
 CURRENCY: Final = "USD"
 ID_CHARACTERS_MAX: Final = 255
 WORD_CHARACTERS_MAX: Final = 64
+#: More than this is no text's: columns and sums of them have room for it.
+UNITS_MAX: Final = 65_535
 
 
 @lru_cache(maxsize=16_384)
@@ -37,6 +39,12 @@ def number(text: str | None) -> str | None:
 @lru_cache(maxsize=1024)
 def count(text: str | None) -> int | None:
     return int(text) if text and text.isdecimal() and len(text) <= 9 else None
+
+
+def units(text: str | None) -> int | None:
+    """How many messages it counts for."""
+    found = count(text)
+    return found if found is None or found <= UNITS_MAX else None
 
 
 nanos = lru_cache(maxsize=4096)(money.nanos)

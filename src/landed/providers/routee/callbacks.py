@@ -28,6 +28,7 @@ from landed.domain.receipts import (
     SessionStatus,
 )
 from landed.domain.statuses import FINAL, Status
+from landed.providers import forms
 from landed.providers.routee import error_codes
 
 #: Routee's word in small letters -> our status. A word missing here becomes `status=None`, never an error.
@@ -100,7 +101,13 @@ def _content(body: bytes) -> dict[str, Any]:
         raise CallbackMalformed("The body is not JSON.") from error
     if not isinstance(content, dict):
         raise CallbackMalformed("The body is JSON, but not an object.")
-    return content
+    return _storable(content) if b"\\u" in body else content
+
+
+def _storable(content: dict[str, Any]) -> dict[str, Any]:
+    """With a replacement character for each half of a surrogate pair, which no text of a database takes."""
+    storable: dict[str, Any] = json.loads(forms.whole(json.dumps(content, ensure_ascii=False)))
+    return storable
 
 
 class _Told:
@@ -163,7 +170,7 @@ def _text(value: Any) -> str:
 
 def _receipt(request: CallbackRequest, told: _Told, message_id: str, word: str) -> Receipt:
     status = STATUSES.get(word.casefold())
-    part, units = _part(told, message_id)
+    part, units = _part(told)
     at = told.take("status.updatedDate", _moment) or told.take("status.date", _moment) if status else None
     return Receipt(
         provider_message_id=message_id,
@@ -198,15 +205,18 @@ def _reason(told: _Told, word: str, status: Status | None) -> str | None:
     return error_codes.normalise(word) if word.casefold() in ("unsent", "network error") else None
 
 
-def _part(told: _Told, message_id: str) -> tuple[PartOf | None, int | None]:
+def _part(told: _Told) -> tuple[PartOf | None, int | None]:
     """Which part it is about, and the units of that. Of a message of one part there is none, and smsId is left."""
     number, of = told.take("part", _part_number), told.take("parts", _part_number)
+    if of == 1 and (number or 1) == 1:
+        return None, 1
+    # A message may have parts that nobody numbers: their ids tell them apart.
+    if (part_id := told.take("smsId", _id)) is not None:
+        return PartOf(part_id, number, max(number or 1, of or 1)), 1
     if max(number or 1, of or 1) == 1:
         return None, of
-    # Without a number it can be any: taken for the first, the others are still waited for.
-    number = number or 1
-    part_id = told.take("smsId", _id) or f"{message_id[: ID_CHARACTERS_MAX - 4]}/{number}"
-    return PartOf(part_id, number, max(number, of or 1)), 1
+    # Without a number and an id it can be any: taken for the first, the others are still waited for.
+    return PartOf(None, number or 1, max(number or 1, of or 1)), 1
 
 
 def _inbound(request: CallbackRequest, told: _Told, message_id: str) -> Receipt:

@@ -13,6 +13,7 @@ from landed.domain.receipts import (
     AnyReceipt,
     Channel,
     Direction,
+    PartOf,
     Receipt,
     Registration,
     RegistrationReceipt,
@@ -287,6 +288,50 @@ def test_a_part_in_a_long_path_keeps_both_ids() -> None:
     assert receipt.part is not None
     assert (receipt.provider_message_id, receipt.part.provider_message_id) == (MESSAGE_ID, "part-2")
     assert receipt.our_id == "m1"
+
+
+@pytest.mark.parametrize(
+    ("part_info", "number", "of"),
+    [("", None, 1), ("1 of 1", None, 1), ("7", None, 1), ("3 of 2", None, 1), ("2 of 3", 2, 3)],
+)
+def test_a_part_is_known_by_its_own_id_whether_it_is_numbered_or_not(
+    part_info: str, number: int | None, of: int
+) -> None:
+    receipt = only(form(STATUS | {"MessageUUID": "b", "PartInfo": part_info}))
+
+    assert isinstance(receipt, Receipt)
+    assert (receipt.provider_message_id, receipt.part) == (MESSAGE_ID, PartOf("b", number, of))
+
+
+@pytest.mark.parametrize(("part_info", "part"), [("", None), ("1 of 1", None), ("1 of 2", PartOf(MESSAGE_ID, 1, 2))])
+def test_the_same_id_twice_is_the_whole_message_or_perhaps_its_first_part(part_info: str, part: PartOf | None) -> None:
+    receipt = only(form(STATUS | {"PartInfo": part_info}))
+
+    assert isinstance(receipt, Receipt)
+    assert (receipt.provider_message_id, receipt.part) == (MESSAGE_ID, part)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Type", "rcs"),
+        ("Units", "one"),
+        ("Units", "99999999"),
+        ("TotalAmount", "USD 0.01"),
+        ("MCC", "31x"),
+        ("MNC", "2601"),
+        ("Sequence", "first"),
+        ("MessageTime", "yesterday"),
+        ("QueuedTime", "12:00"),
+        ("SentTime", "never"),
+    ],
+)
+def test_a_field_that_cannot_be_read_is_kept_as_it_came(name: str, value: str) -> None:
+    receipt = only(form(STATUS | {name: value}))
+
+    assert isinstance(receipt, Receipt)
+    assert (name, value) in receipt.extra
+    assert receipt.extra == tuple(sorted(receipt.extra))
 
 
 def test_a_form_sent_without_a_type_is_a_form() -> None:

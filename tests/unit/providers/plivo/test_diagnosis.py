@@ -161,6 +161,33 @@ def test_a_json_body_that_was_a_form_is_recognised_by_its_fields() -> None:
     assert diagnose(replace(given, request=request))[0].causes == ("body_json",)
 
 
+@pytest.mark.parametrize("kept", ["&PartInfo=1+of+1", ""])
+def test_a_plus_that_got_lost_in_a_query_is_found_beside_spaces_that_are_meant(kept: str) -> None:
+    sent = f"{URL}?MessageUUID=m-1&To=%2B14155550123{kept}"
+    nonce = "22345678901234567890"
+    headers = {**FORM, V3: signatures.sign_v3("GET", sent, nonce, TOKEN), V3_NONCE: nonce}
+    request = CallbackRequest(method="GET", url=sent.replace("%2B", "+"), headers=headers)
+
+    assert diagnose(replace(case({}), request=request))[0].causes == ("query_plus",)
+
+
+@pytest.mark.parametrize(("method", "query"), [("POST", "shop=7"), ("POST", "number=7"), ("GET", "shop=7")])
+def test_a_body_that_got_lost_is_missed_though_the_address_has_a_query_of_its_own(method: str, query: str) -> None:
+    url, nonce = f"{URL}?{query}", "22345678901234567890"
+    signed = {**v2(url), V3: signatures.sign_v3("POST", url, nonce, TOKEN, FIELDS), V3_NONCE: nonce}
+    request = CallbackRequest(method=method, url=url, headers={**FORM, **signed})
+
+    assert "body_lost" in diagnose(replace(case({}), request=request))[0].causes
+
+
+def test_a_callback_with_its_fields_in_the_query_has_lost_no_body() -> None:
+    url, nonce = f"{URL}?{urlencode(FIELDS)}", "22345678901234567890"
+    signed = {**v2(url), V3: signatures.sign_v3("GET", f"{URL}?MessageUUID=other", nonce, TOKEN), V3_NONCE: nonce}
+    request = CallbackRequest(method="GET", url=url, headers={**FORM, **signed})
+
+    assert diagnose(replace(case({}), request=request))[0].causes == ("v3_mismatch",)
+
+
 def test_other_characters_than_utf8_are_recognised() -> None:
     fields = {"MessageUUID": "m-1", "Status": "sent", "Text": "Grüße €"}
     nonce = "22345678901234567890"

@@ -94,6 +94,11 @@ def test_the_intent_is_as_told(word: str, intent: Intent | None) -> None:
     assert content(MessageIntent=word).intent is intent
 
 
+@pytest.mark.parametrize(("name", "value"), [("Type", "rcs"), ("Units", "99999999"), ("TotalAmount", "free")])
+def test_a_field_that_cannot_be_read_is_kept_as_it_came(name: str, value: str) -> None:
+    assert inbound(**{name: value}).extra == ((name, value),)
+
+
 def test_an_unknown_intent_is_kept() -> None:
     receipt = inbound(MessageIntent="complain")
 

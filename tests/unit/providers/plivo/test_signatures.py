@@ -230,6 +230,11 @@ def test_an_empty_token_proves_nothing(tokens: list[str] | str) -> None:
     assert signatures.is_valid_v2("https://a.test/", "1", signature, tokens) is False
 
 
+def test_a_nonce_that_is_missing_proves_nothing_and_raises_nothing() -> None:
+    assert signatures.is_valid_v2(URL, None, signatures.sign_v2(URL, "", TOKEN), [TOKEN]) is False
+    assert signatures.is_valid_v3("POST", URL, None, signatures.sign_v3("POST", URL, "None", TOKEN), [TOKEN]) is False
+
+
 def test_a_lone_token_is_not_read_letter_by_letter() -> None:
     guessed = signatures.sign_v2(URL, NONCE, TOKEN[0])
 

@@ -310,7 +310,7 @@ class TestReason:
 
 class TestParts:
     def part(self, number: Any, of: Any, name: str = "Delivered", **more: Any) -> Receipt:
-        return status(name, part=number, parts=of, smsId=f"s-{number}", **more)
+        return status(name, **{"part": number, "parts": of, "smsId": f"s-{number}", **more})
 
     def test_a_message_of_one_part_is_told_as_a_whole(self) -> None:
         receipt = self.part(1, 1)
@@ -350,6 +350,26 @@ class TestParts:
             assert receipt.part is not None
             assert not message(receipt).final, fields
 
+    def test_parts_that_nobody_numbers_are_told_apart_by_their_ids(self) -> None:
+        lost, arrived = self.part(None, None, "Undelivered", smsId="a"), self.part(None, None, smsId="b")
+        whole = message(lost, arrived)
+
+        assert (lost.part, lost.units) == (PartOf("a", None, 1), 1)
+        assert (whole.status, whole.final, len(whole.parts), whole.units) == (Status.UNDELIVERED, True, 2, 2)
+
+    def test_the_only_id_of_a_message_is_the_whole_of_it(self) -> None:
+        queued, arrived = self.part(1, 1, "Queued", smsId="a"), self.part(None, None, smsId="a")
+        whole = message(queued, arrived)
+
+        assert (whole.status, whole.final, whole.parts, whole.units) == (Status.DELIVERED, True, (), 1)
+
+    def test_a_part_without_an_id_is_the_one_with_its_number(self) -> None:
+        queued = [self.part(number, 2, "Queued") for number in (1, 2)]
+        arrived = [self.part(number, 2, smsId=None) for number in (1, 2)]
+        whole = message(*queued, *arrived)
+
+        assert (whole.status, whole.final, len(whole.parts), whole.units) == (Status.DELIVERED, True, 2, 2)
+
     def test_parts_without_an_id_are_told_apart_by_their_number(self) -> None:
         parts = [told({**STATUS, "smsId": None, "part": number, "parts": 2}) for number in (1, 2)]
 
@@ -357,6 +377,12 @@ class TestParts:
 
 
 class TestInbound:
+    def test_of_an_emoji_that_was_cut_in_two_a_replacement_is_left(self) -> None:
+        receipt = told(b'{"messageId": "i", "direction": "Inbound", "message": "cut \\ud83d", "label": "\\ude00"}')
+
+        assert receipt.content == Content("cut \N{REPLACEMENT CHARACTER}")
+        assert receipt.extra == (("label", "\N{REPLACEMENT CHARACTER}"),)
+
     INBOUND: Final[dict[str, Any]] = {
         "messageId": "i-1",
         "from": "+306999999999",
