@@ -16,6 +16,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from landed.domain.accounts import Account
+from landed.domain.errors import InputInvalid
+from landed.services import requests_text
+from landed.services.diagnosing import Diagnoser
 from tests.calling import FORM, PUBLIC_URL, Call, plivo_signatures, send
 from tests.databases import Databases
 from tests.serving import Served, eventually, served
@@ -332,6 +336,42 @@ def test_a_curl_command_needs_no_database(house: House, tmp_path: Path) -> None:
 
     assert (right["cause"], wrong["causes"]) == ("accepted_now", ["scheme"])
     assert "http://shop.example.com" in wrong["sentence"]
+
+
+@pytest.mark.parametrize("host", ["[::1", "shop.example.com"])
+def test_an_address_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path, host: str) -> None:
+    (tmp_path / "token").write_text("a-token\n")
+    words = [sys.executable, "-m", "landed", "callbacks", "doctor", "--curl", "-", "--url", f"http://{host}/hook"]
+    words += ["--url", "http://[::1/hook", "--auth-token-file", str(tmp_path / "token")]
+
+    ran = subprocess.run(words, input="curl http://localhost/hook", capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 2
+    assert "The address 'http://[::1/hook' cannot be read" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_of_a_kept_callback_too_an_address_that_cannot_be_read_is_refused(
+    house: House, refused: Mapping[str, str]
+) -> None:
+    answer = house.api.get(f"/v1/callbacks/{refused['scheme']}/diagnosis", params={"url": "http://[::1/a"})
+
+    assert (answer.status_code, answer.json()["field"]) == (422, "url")
+    assert "The address 'http://[::1/a' cannot be read" in answer.json()["detail"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("text", [
+    "POST http://[::1/a HTTP/1.1\r\nHost: x\r\n\r\na=b", "POST /a HTTP/1.1\r\nHost: [::1\r\n\r\na=b",
+    "curl http://[::1/hook",
+])  # fmt: skip
+async def test_a_request_to_an_address_that_cannot_be_read_is_refused(text: str) -> None:
+    async def nobody() -> list[Account]:
+        return []
+
+    diagnoser = Diagnoser(known=nobody, providers={}, public_url="")
+    with pytest.raises(InputInvalid, match="cannot be read"):
+        await diagnoser.diagnose_request(requests_text.read(text))
 
 
 def test_a_nonce_used_twice_is_traced_to_its_first_use(house: House) -> None:

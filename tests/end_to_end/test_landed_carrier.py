@@ -7,10 +7,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
+
+from landed.testing.carrier import running
 
 PACKAGE: Final = Path(__file__).parent.parent / "packages/web-shop"
 SEED: Final = "4711"
+REACHED: Final = "+15005550000"
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +57,22 @@ def test_a_failure_says_how_to_repeat_it_and_what_was_called_back(ran: str) -> N
     assert "No message with to=+15005559008, status=delivered within 0.1 s" in ran
     assert "plivo.message.delivered  POST http://127.0.0.1:" in ran
     assert "to +15005550000: delivered, told delivered; callbacks {'taken': 3}" in ran
+
+
+def test_the_newest_message_counts_whichever_provider_took_it() -> None:
+    with running() as carrier, httpx.Client() as http:
+        carrier.begin(seed=1)
+        grant = {"grant_type": "client_credentials"}
+        given = http.post(f"{carrier.base_url}/oauth/token", auth=carrier.routee[:2], data=grant).json()
+        header = {"Authorization": f"Bearer {given['access_token']}"}
+        http.post(f"{carrier.base_url}/sms", headers=header, json={"body": "1", "to": REACHED, "from": "ACME"})
+        url = f"{carrier.plivo.base_uri}/{carrier.plivo.auth_id}/Message/"
+        http.post(url, auth=carrier.plivo[:2], json={"src": "12025550100", "dst": REACHED, "text": "2"})
+
+        newest = carrier.wait_for(to=REACHED, told=False)
+
+        assert len(carrier.messages(to=REACHED)) == 2
+    assert (newest["provider"], newest["text"]) == ("plivo", "2")
 
 
 def test_the_plugin_loads_nothing_before_it_is_asked_for() -> None:

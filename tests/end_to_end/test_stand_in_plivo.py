@@ -6,8 +6,10 @@ What the official SDKs make of the stand-in is in sdk/.
 import socket
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -27,6 +29,9 @@ from landed.domain.receipts import Channel, RegistrationStatus, SessionStatus, S
 from landed.domain.statuses import Status
 from landed.providers.http import open_client
 from landed.providers.plivo.client import PlivoClient
+from landed.simulator import server as carrier_server
+from landed.simulator import simulation
+from landed.simulator.carrier.scenario import EVERYDAY
 from landed.simulator.plivo.state import Registered
 from landed.testing.carrier import LandedCarrier, running
 from tests.asking import opened_desk
@@ -453,6 +458,106 @@ async def test_a_snapshot_brings_back_what_the_stand_in_knew(world: World, clien
     assert (await client.look_up(sent.provider_message_id))[0].status is Status.QUEUED
     await world.pass_time(minutes=1)
     assert (await client.look_up(sent.provider_message_id))[0].status is Status.DELIVERED
+
+
+@pytest.mark.anyio
+async def test_media_are_listed_by_their_ids_and_by_their_addresses(world: World) -> None:
+    asked = {"src": OURS, "dst": GOOD, "type": "mms", "media_ids": ["a", "b"], "media_urls": ["https://example.com/c"]}
+    async with as_plain(world) as plain:
+        (uuid,) = (await plain.post("Message/", json=asked)).json()["message_uuid"]
+        media = (await plain.get(f"Message/{uuid}/Media/")).json()["objects"]
+
+    assert [each["media_id"] for each in media][1:] == ["a", "b"]
+    assert media[0]["media_url"] == "https://example.com/c"
+
+
+@pytest.mark.anyio
+async def test_media_lie_where_others_reach_them_though_the_carrier_listens_everywhere() -> None:
+    for hosts in ((), ("carrier",)):
+        listener = carrier_server.listen("0.0.0.0")
+        one = simulation.create(scenario=EVERYDAY, seed=1, speed=0)
+        async with carrier_server.serving(one, listener=listener, hosts=hosts):
+            host = urlsplit(one.stand_ins["plivo"].base_url).hostname
+        assert host == "carrier" if hosts else not ip_address(host or "").is_unspecified
+
+
+@pytest.mark.anyio
+async def test_what_a_deleted_sub_account_sent_stays_its_main_accounts(world: World) -> None:
+    async with as_plain(world) as main:
+        made = (await main.post("Subaccount/", json={"name": "team", "enabled": True})).json()
+        async with as_plain(world, made["auth_id"], made["auth_token"]) as team:
+            sent = await team.post("Message/", json={"src": OURS, "dst": GOOD, "text": "hello"})
+            (uuid,) = sent.json()["message_uuid"]
+            assert (await main.delete(f"Subaccount/{made['auth_id']}/")).status_code == 204
+            await world.pass_time(minutes=1)
+            message = (await main.get(f"Message/{uuid}/")).json()
+
+            assert (message["message_state"], message["error_code"]) == ("delivered", "000")
+            assert (await team.get("")).status_code == 401
+        assert (await main.get(f"Subaccount/{made['auth_id']}/")).status_code == 404
+        assert (await main.get("Subaccount/")).json()["objects"] == []
+
+
+@pytest.mark.anyio
+async def test_a_number_takes_applications_and_sub_accounts_of_its_own_account_alone(world: World) -> None:
+    async with as_plain(world) as one, as_plain(world, f"MA{'B' * 18}", "b" * 40) as other:
+        application = (await other.post("Application/", json={"app_name": "theirs"})).json()["app_id"]
+        team = (await other.post("Subaccount/", json={"name": "team"})).json()["auth_id"]
+        number = (await one.get("Number/")).json()["objects"][0]["number"]
+        free = (await one.get("PhoneNumber/", params={"country_iso": "US"})).json()["objects"][0]["number"]
+
+        assert (await one.post(f"Number/{number}/", json={"app_id": application})).status_code == 404
+        assert (await one.post(f"Number/{number}/", json={"subaccount": team})).status_code == 404
+        assert (await one.post(f"PhoneNumber/{free}/", json={"app_id": application})).status_code == 404
+
+
+@pytest.mark.anyio
+async def test_a_number_is_not_given_to_a_sub_account_that_is_deleted(world: World) -> None:
+    async with as_plain(world) as plain:
+        team = (await plain.post("Subaccount/", json={"name": "team"})).json()["auth_id"]
+        number = (await plain.get("Number/")).json()["objects"][0]["number"]
+        before = await plain.post(f"Number/{number}/", json={"subaccount": team})
+        await plain.delete(f"Subaccount/{team}/")
+        after = await plain.post(f"Number/{number}/", json={"subaccount": team})
+
+    assert (before.status_code, after.status_code) == (202, 404)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("usecase", [["2FA"], {"a": 1}, 7])
+async def test_a_word_of_another_shape_is_refused_in_plivos(world: World, usecase: Any) -> None:
+    record = {"registration_status": "COMPLETED"}
+    brand = Registered(id="B", account_id=AUTH_ID, created_at=world.carrier.now(), record=record)
+    world.plivo.state.brands[brand.id] = brand
+    asked = {"brand_id": brand.id, "vertical": "RETAIL", "description": "d", "sample1": "1", "sample2": "2"}
+    async with as_plain(world) as plain:
+        answer = await plain.post("10dlc/Campaign/", json={**asked, "usecase": usecase})
+
+    assert answer.status_code == 400
+    assert answer.json().keys() == {"api_id", "error"}
+    assert answer.json()["error"].startswith("usecase should be one of")
+
+
+@pytest.mark.anyio
+async def test_a_body_that_is_too_large_is_refused_in_plivos_shape(world: World) -> None:
+    async with as_plain(world) as plain:
+        answer = await plain.post("Message/", content=b"x" * (1024 * 1024 + 1))
+
+    assert answer.status_code == 413
+    assert {"api_id", "error"} <= answer.json().keys()
+
+
+@pytest.mark.anyio
+async def test_a_conversion_is_shown_with_its_message(world: World) -> None:
+    async with as_plain(world) as plain, httpx.AsyncClient(base_url=f"{world.base_url}/_sim") as sim:
+        sent = await plain.post("Message/", json={"src": OURS, "dst": GOOD, "text": "hello", "trackable": True})
+        (uuid,) = sent.json()["message_uuid"]
+        before = (await sim.get(f"/messages/{uuid}")).json()["conversion"]
+        told = {"status": "CONVERTED", "timestamp": "2026-03-02T09:00:43.511Z"}
+        address = f"{world.base_url}/v1/account/{AUTH_ID}/message/{uuid}/conversion/"
+        assert (await plain.post(address, json=told)).status_code == 200
+
+        assert (before, (await sim.get(f"/messages/{uuid}")).json()["conversion"]) == (None, "CONVERTED")
 
 
 @pytest.mark.anyio

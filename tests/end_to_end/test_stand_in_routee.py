@@ -510,6 +510,25 @@ class TestCampaigns:
         unsent = [told for told in world.receiver.told if "status" in told and told["status"]["name"] == "Unsent"]
         assert (len(unsent), {told["price"] for told in unsent}) == (40, {0})
 
+    async def test_a_text_that_its_values_make_endless_is_refused_before_it_is_made(
+        self, world: World, api: httpx.AsyncClient
+    ) -> None:
+        asked = self.asked(world, body="[~a]" * 3000, fallbackValues={"a": "x" * 30_000})
+        answer = await asyncio.wait_for(api.post("/sms/campaign", json=asked), 5)
+
+        assert answer.status_code == 400
+        assert "characters long with its fallback values" in answer.text
+
+    async def test_a_campaign_does_not_get_the_name_of_another(self, world: World, api: httpx.AsyncClient) -> None:
+        at = (world.carrier.now() + timedelta(days=1)).isoformat()
+        await api.post("/sms/campaign", json=self.asked(world))
+        made = (await api.post("/sms/campaign", json=self.asked(world, campaignName="Other", scheduledDate=at))).json()
+
+        taken = await api.put(f"/sms/{made['trackingId']}", json={"campaignName": "Spring", "scheduledDate": at})
+        kept = await api.put(f"/sms/{made['trackingId']}", json={"campaignName": "Other", "scheduledDate": at})
+
+        assert (error(taken), kept.status_code) == ((409, "409009003"), 200)
+
     async def test_what_is_no_campaign_is_refused_by_its_code(self, world: World, api: httpx.AsyncClient) -> None:
         assert (await api.post("/sms/campaign", json=self.asked(world))).status_code == 200
         bodies = [

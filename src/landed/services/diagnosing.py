@@ -80,7 +80,10 @@ class Diagnoser:
 
         Raises:
             NotFound: there is none, or it is another account's.
+            InputInvalid: an address is none.
         """
+        for url in other_urls:
+            _refuse_unreadable(url)
         assert self._inspector is not None  # noqa: S101  whoever asks by id has a store
         reader = self._inspector.reader
         found = await reader.found(callback_id, account_id=account_id)
@@ -119,8 +122,10 @@ class Diagnoser:
         """Why a request that somebody brings would be refused. `account`: whose it is, where its address does not tell.
 
         Raises:
-            InputInvalid: there is no such account.
+            InputInvalid: there is no such account, or an address is none.
         """
+        for url in (request.url, *other_urls):
+            _refuse_unreadable(url)
         known = await self._known()
         whose = self._whose(request, known)
         if account is not None:
@@ -429,3 +434,11 @@ def _at_the_door(reason: str, account: Account, request: CallbackRequest, detail
     told = _AT_THE_DOOR.get(reason, "{detail}")
     filled = told.format(account=account.name, method=request.method[:20], detail=detail.rstrip("."))
     return Finding(causes=(reason,), sentence=filled, details=(detail,) if detail else ())
+
+
+def _refuse_unreadable(url: str) -> None:
+    """Raise InputInvalid where it is no address at all."""
+    try:
+        urlsplit(url)
+    except ValueError as error:
+        raise InputInvalid(f"The address {url[:100]!r} cannot be read: {error}.", field="url") from error

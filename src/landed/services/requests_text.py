@@ -102,7 +102,10 @@ def _of_curl(text: str) -> CallbackRequest:
     headers = _joined(read.headers)
     if body:
         headers.setdefault("content-type", "application/x-www-form-urlencoded")
-    headers.setdefault("host", urlsplit(url).netloc.rpartition("@")[2])
+    try:
+        headers.setdefault("host", urlsplit(url).netloc.rpartition("@")[2])
+    except ValueError as error:
+        raise InputInvalid(f"The address {url[:100]!r} cannot be read: {error}.", field="curl") from error
     method = read.method or ("POST" if body else "GET")
     return CallbackRequest(method=method, url=url, headers=headers, body=_bytes(body))
 

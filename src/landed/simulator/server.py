@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 from typing import Any, Final
 
 import uvicorn
@@ -65,9 +66,9 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Takes requests and makes callbacks, on this loop, for as long as it is open. Whatever hangs then is dropped."""
     host, port = listener.getsockname()[:2]
-    base_url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    base_url = _url(host, port)
     for stand_in in simulation.stand_ins.values():
-        stand_in.base_url = base_url
+        stand_in.base_url = _url(next(iter(hosts), None) or _reached_at(host), port)
     app = application(simulation, hosts={host, *hosts})
     options = uvicorn.Config(
         app,
@@ -95,6 +96,22 @@ async def serving(
         with contextlib.suppress(asyncio.CancelledError):
             await ended
         await simulation.caller.close()
+
+
+def _url(host: str, port: int) -> str:
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _reached_at(host: str) -> str:
+    """The address by which others reach what listens on this one: of all addresses of this machine, the one that it
+    would write to strangers from."""
+    if not ip_address(host).is_unspecified:
+        return host
+    family, stranger = (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "192.0.2.1")
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as unsent:
+        unsent.connect((stranger, 9))  # sends nothing: addresses for documentation, of RFC 5737 and 3849
+        return str(unsent.getsockname()[0])
+    return "::1" if ":" in host else "127.0.0.1"
 
 
 def listen(host: str = "127.0.0.1", port: int = 0) -> socket.socket:

@@ -153,7 +153,7 @@ class Carrier:
         self.agenda.clear()
         await asyncio.gather(*self._under_way, return_exceptions=True)
         for making in [making for making in self.makings.values() if making.may_have_arrived]:
-            await self._make(making.id)
+            self._make(making.id)
         await asyncio.gather(*self._under_way, return_exceptions=True)
         self.agenda.clear()
 
@@ -175,21 +175,16 @@ class Carrier:
         """Somebody asked, and was answered: that was told, too."""
         self.ledger.learn(replace(truth, kind=Kind.DUPLICATE))
 
-    async def _make(self, making_id: int) -> None:
+    def _make(self, making_id: int) -> None:
         making = self.makings.get(making_id)
         if making is None:
             return
-        await self._free.acquire()  # at the limit the agenda waits
-        if self.makings.get(making_id) is not making:  # another world by now
-            self._free.release()
-            return
-        task = asyncio.create_task(self._attempt(making))
+        task = asyncio.create_task(self._attempt_in_turn(making))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._under_way.discard(task)
-        self._free.release()
         if not task.cancelled():
             task.result()  # an error of ours ends nothing but is not hidden
 
@@ -198,6 +193,11 @@ class Carrier:
         call = making.call
         lots = self.random("nonce", call.key, making.telling.nonce)
         return self._stand_ins[call.provider].rules.write(call, flaw, lots)
+
+    async def _attempt_in_turn(self, making: Making) -> None:
+        """At the limit callbacks wait for one another, in the order in which they fell due; all else goes on."""
+        async with self._free:
+            await self._attempt(making)
 
     async def _attempt(self, making: Making) -> None:
         rules = self._stand_ins[making.call.provider].rules

@@ -9,8 +9,12 @@ from datetime import UTC, datetime, timedelta
 from math import inf
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 #: Nothing is slept for longer in one go, so that a clock that was set ahead is noticed even so.
 _SLEEP_S_MAX: Final = 60.0
+
+_log = structlog.get_logger()
 
 
 class Clock:
@@ -125,9 +129,12 @@ class Agenda:
         async with self._doing:
             while self._plans.due and self._plans.due[0].at <= self.clock.now():
                 due = heapq.heappop(self._plans.due)
-                outcome = self._handlers[due.name](due.details)
-                if outcome is not None:
-                    await outcome
+                try:
+                    outcome = self._handlers[due.name](due.details)
+                    if outcome is not None:
+                        await outcome
+                except Exception:  # an error of ours ends nothing but is not hidden
+                    _log.exception("not_done", what=due.name)
                 await asyncio.sleep(0)  # however much is due, others get their turn
 
     async def _wait(self) -> None:

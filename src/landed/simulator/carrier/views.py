@@ -35,6 +35,7 @@ class MessageView:
     error_code: str | None  #: the provider's own
     callback_url: str | None
     created_at: datetime
+    conversion: str | None = None  #: what was fed back of it, in the provider's word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -252,7 +252,7 @@ class Changing:
             provider=wanted.provider,
             direction=wanted.direction,
             sender=wanted.sender,
-            recipient=None if wanted.recipient is None else "+" + wanted.recipient.strip().removeprefix("+"),
+            recipient=wanted.recipient,
         )
         met = await until(lambda: self._is_met(wanted, filters), wanted.timeout_s)
         found = self._fitting(wanted, filters)[-_SHOWN_MAX:]
@@ -273,11 +273,12 @@ class Changing:
 
     def _fitting(self, wanted: Expectation, filters: Filters) -> list[Any]:
         ledger = self._carrier.ledger
-        return [
+        found = [
             view for view in self._watching.messages(filters)
             if wanted.status in (None, view.status)
             and (not wanted.told or _is_told(ledger.end(view.id), wanted.status))
         ]  # fmt: skip
+        return sorted(found, key=lambda view: view.created_at)  # of all providers
 
 
 def _is_told(end: Any, status: Status | None) -> bool:

@@ -59,7 +59,9 @@ class Guard:
                 "host_not_allowed",
                 f"Call this by an address of this machine, not by {host[:100]!r}; --allow-host adds a name.",
             )
-        if scope["path"].startswith(PREFIX) and not _is_same_origin(headers, host):
+        if not scope["path"].startswith(PREFIX):
+            return None  # that of Plivo says in Plivo's words that a body is too large
+        if not _is_same_origin(headers, host):
             return problem(HTTPStatus.FORBIDDEN, "origin_not_allowed", "Pages from elsewhere may not ask this.")
         length = headers.get("content-length", "")
         return answer(_too_large()) if length.isdecimal() and int(length) > BODY_BYTES_MAX else None

@@ -26,6 +26,12 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+def bare(number: str) -> str:
+    """A number without its plus, which an address that does not escape it makes a space; names and short codes as they
+    are."""
+    return number.strip().removeprefix("+")
+
+
 class Query:
     """The parameters of a request; each is taken by name, and what nobody took is refused."""
 
@@ -38,7 +44,7 @@ class Query:
     def number(self, name: str) -> str | None:
         """A phone number, with the plus whether it was written or not (an unescaped plus reads as a space)."""
         given = self.text(name)
-        return None if given is None else "+" + given.strip().removeprefix("+")
+        return None if given is None else "+" + bare(given)
 
     def one_of(self, name: str, words: Sequence[str]) -> str | None:
         given = self.text(name)
@@ -63,7 +69,7 @@ class Query:
     def page(self) -> "Page":
         """`limit` and `cursor`, which are taken last: any other parameter is unknown."""
         limit = self.text("limit") or str(_LIMIT)
-        if not (limit.isdecimal() and 1 <= int(limit) <= _LIMIT_MAX):
+        if not (limit.isdecimal() and len(limit) < 10 and 1 <= int(limit) <= _LIMIT_MAX):
             raise InputInvalid(f"`limit` is {limit[:20]!r}; give a number from 1 to {_LIMIT_MAX}.", field="limit")
         cursor = self.text("cursor")
         self.end()

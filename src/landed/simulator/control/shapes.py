@@ -50,6 +50,7 @@ def message(view: MessageView, told: End | None, makings: Iterable[Making]) -> S
         "status": view.status,
         "error_code": view.error_code,
         "callback_url": view.callback_url,
+        "conversion": view.conversion,
         "created_at": moment(view.created_at),
         "told": None if told is None else {"status": told.status, "error_code": told.error_code},
         "callback_states": Counter(making.state for making in makings),

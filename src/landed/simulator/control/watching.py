@@ -18,7 +18,7 @@ from landed.simulator.carrier.calls import Making, State
 from landed.simulator.carrier.chaos import Flaw
 from landed.simulator.carrier.views import Direction, MessageView, SessionView
 from landed.simulator.control import shapes
-from landed.simulator.control.queries import Query
+from landed.simulator.control.queries import Query, bare
 from landed.simulator.control.shapes import Shape
 from landed.simulator.simulation import Simulation
 
@@ -42,7 +42,7 @@ async def until(look: Callable[[], Found], timeout_s: float) -> Found:
 
 
 class Filters(NamedTuple):
-    """What of the messages is wanted; None: any."""
+    """What of the messages is wanted; None: any. Numbers with their plus or without."""
 
     id: str | None = None
     provider: str | None = None
@@ -59,8 +59,8 @@ class Filters(NamedTuple):
                 (self.provider, view.provider),
                 (self.direction, view.direction),
                 (self.status, view.status),
-                (self.sender, view.sender),
-                (self.recipient, view.recipient),
+                (self.sender and bare(self.sender), bare(view.sender)),
+                (self.recipient and bare(self.recipient), bare(view.recipient)),
             )
         )
 
@@ -97,7 +97,7 @@ class Watching:
             direction=query.word("direction", Direction),
             status=query.word("status", Status),
             sender=query.text("from"),
-            recipient=query.number("to"),
+            recipient=query.text("to"),
         )
         views, cursor = query.page().of(self.messages(filters), lambda view: (view.created_at, view.id))
         return JSONResponse({"data": self.message_shapes(views), "next_cursor": cursor})
@@ -194,7 +194,7 @@ class Watching:
 
     async def show_callback(self, request: Request) -> JSONResponse:
         given = request.path_params["id"]
-        making = self._carrier.makings.get(int(given)) if given.isdecimal() else None
+        making = self._carrier.makings.get(int(given)) if given.isdecimal() and len(given) < 20 else None
         if making is None:
             raise NotFound(f"There is no callback {given[:50]} here, or it is forgotten.")
         return JSONResponse({**shapes.callback(making), "request": shapes.request(self._carrier.request(making))})

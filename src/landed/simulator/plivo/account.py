@@ -68,7 +68,11 @@ class Accounts:
 
     def list_subs(self, ask: Ask) -> Reply:
         path = f"/v1/Account/{ask.account.id}/Subaccount/"
-        found = [account for account in self._shared.accounts() if account.main_id == ask.account.id]
+        found = [
+            account
+            for account in self._shared.accounts()
+            if account.main_id == ask.account.id and not account.is_deleted
+        ]
         return answers.page(path, "objects", found, _record, ask.query)
 
     def get_sub(self, ask: Ask, auth_id: str) -> Reply:
@@ -84,7 +88,7 @@ class Accounts:
     def delete_sub(self, ask: Ask, auth_id: str) -> Reply:
         """What it sent stays, and nobody gets in by it."""
         account = self._sub(ask, auth_id)
-        account.is_enabled, account.main_id = False, None
+        account.is_enabled, account.is_deleted = False, True
         return Reply(status=204)
 
     def _main(self, ask: Ask) -> Account:
@@ -94,7 +98,7 @@ class Accounts:
 
     def _sub(self, ask: Ask, auth_id: str) -> Account:
         account = self._shared.known(auth_id)
-        if account is None or account.main_id != ask.account.id:
+        if account is None or account.is_deleted or account.main_id != ask.account.id:
             raise not_found("subaccount")
         return account
 

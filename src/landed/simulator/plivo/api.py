@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from landed.domain.errors import RequestTooLarge
 from landed.simulator.carrier.chaos import CALM
 from landed.simulator.carrier.scenario import Answer
 from landed.simulator.plivo import parameters
@@ -21,7 +22,6 @@ from landed.simulator.plivo.parameters import Parameters
 from landed.simulator.plivo.shared import Ask, Shared
 from landed.simulator.plivo.state import Account
 
-BODY_BYTES_MAX: Final = 1024 * 1024
 #: After this a hanging answer is given up.
 HANG_S_MAX: Final = 120.0
 #: Of the path only this is in small letters in the documentation of conversions.
@@ -94,6 +94,8 @@ class Api:
             return self._acted(ask, act, ids)
         except Refused as refused:
             return Reply(status=refused.status, content={"error": refused.error})
+        except RequestTooLarge as error:
+            return Reply(status=413, content={"error": str(error)})
 
     def _acted(self, ask: Ask, act: Callable[..., Reply], ids: Sequence[str]) -> Reply:
         asked = ask.parameters if ask.parameters.content else Parameters(ask.query)
@@ -183,11 +185,7 @@ def _found(resources: Sequence[_Compiled], method: str, path: str) -> tuple[Call
 
 
 async def _parameters(request: Request) -> Parameters:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise Refused(413, f"the body is over {BODY_BYTES_MAX // 1024} KiB")
+    body = await request.body()  # see control/guard.py for how much it may be
     if request.method == "GET":
         return Parameters({})  # Plivo's SDK for Node sends a body even so
     return parameters.read(request.headers.get("content-type", ""), body)

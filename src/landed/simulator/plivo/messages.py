@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import quote
 
 from landed.domain import segments
 from landed.domain.errors import InputInvalid
@@ -34,6 +35,7 @@ INTERACTIVE: Final = ("button", "list", "cta_url", "flow", "location_request_mes
 SENDER_CHARACTERS_MAX: Final = 11
 _LIMITS: Final = TextLimits()
 _WINDOW: Final = timedelta(hours=24)  #: a conversation in WhatsApp
+_CONTENT_TYPE: Final = "application/octet-stream"  #: as long as nobody has looked
 _OPTED_OUT: Final = Outcome(status=Status.FAILED, error_code="200")
 #: Of WhatsApp alone.
 _RICH: Final = ("template", "interactive", "location")
@@ -55,6 +57,7 @@ class _Wanted:
     log: str
     is_trackable: bool
     media_urls: Sequence[str]
+    media_ids: Sequence[str]  #: of what was uploaded before, which this stand-in knows nothing of
     origin: str | None  #: of a conversation in WhatsApp
     dlt: dict[str, str]
 
@@ -127,8 +130,18 @@ class Messages:
             else Conversation(id=shared.uuid("conversation", uuid), origin=wanted.origin, expires_at=now + _WINDOW),
             dlt=wanted.dlt,
             media=[
-                Media(id=shared.uuid("media", uuid, place), content_type="application/octet-stream", url=url)
-                for place, url in enumerate(wanted.media_urls)
+                *(
+                    Media(id=shared.uuid("media", uuid, place), content_type=_CONTENT_TYPE, url=url)
+                    for place, url in enumerate(wanted.media_urls)
+                ),
+                *(
+                    Media(
+                        id=media_id,
+                        content_type=_CONTENT_TYPE,
+                        url=f"{shared.base_url}/Account/{account.id}/Media/{quote(media_id, safe='')}",
+                    )
+                    for media_id in wanted.media_ids
+                ),
             ],
             chaos=outcome.chaos if outcome else None,
         )
@@ -157,7 +170,8 @@ def _read(given: Parameters) -> _Wanted:
         raise Refused(400, f"dst should be 1 to {DESTINATIONS_MAX} numbers in E.164 format, with < between them")
     if sender and sender in destinations:
         raise Refused(400, "src and dst cannot be same")
-    text, media_urls = given.text("text", characters_max=50_000) or None, _media_urls(given, channel)
+    text = given.text("text", characters_max=50_000) or None
+    media_urls, media_ids = _media(given, channel)
     _check_rich(given, channel)
     if text is None and not _has_content(given, channel):
         raise Refused(400, "text parameter not present")
@@ -177,6 +191,7 @@ def _read(given: Parameters) -> _Wanted:
         log=_log(given),
         is_trackable=given.flag("trackable"),
         media_urls=media_urls,
+        media_ids=media_ids,
         origin=None if channel is not Channel.WHATSAPP else "utility" if "template" in given else "service",
         dlt={name: given.text(name, characters_max=200) for name in DLT if name in given},
     )
@@ -196,7 +211,8 @@ def _sender(given: Parameters, channel: Channel) -> str:
     return digits(sender)
 
 
-def _media_urls(given: Parameters, channel: Channel) -> list[str]:
+def _media(given: Parameters, channel: Channel) -> tuple[list[str], list[str]]:
+    """Addresses and ids."""
     most = 1 if channel is Channel.WHATSAPP else MEDIA_MAX
     urls, ids = given.texts("media_urls"), given.texts("media_ids")
     if (urls or ids) and channel is Channel.SMS:
@@ -205,7 +221,7 @@ def _media_urls(given: Parameters, channel: Channel) -> list[str]:
         raise Refused(400, f"media_urls should have {most} at most")
     if not all(map(is_url, urls)):
         raise Refused(400, "media_urls should be addresses that begin with http:// or https://")
-    return urls
+    return urls, ids
 
 
 def _check_rich(given: Parameters, channel: Channel) -> None:

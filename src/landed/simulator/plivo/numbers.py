@@ -76,12 +76,10 @@ class Numbers:
     def update(self, ask: Ask, number: str) -> Reply:
         held, given = self._held(ask, number), ask.parameters
         if "app_id" in given:
-            app_id = given.text("app_id")
-            if app_id not in self._shared.state.applications:
-                raise not_found("application")
-            held.app_id = app_id
+            held.app_id = self._application(ask, given.text("app_id"))
         held.alias = given.text("alias", held.alias or "") or None
-        held.subaccount = given.text("subaccount", held.subaccount or "") or None
+        if "subaccount" in given:
+            held.subaccount = self._subaccount(ask, given.text("subaccount"))
         return Reply(status=202, content={"message": "changed"})
 
     def give_back(self, ask: Ask, number: str) -> Reply:
@@ -107,11 +105,25 @@ class Numbers:
         if number in self.of(ask.account.id):
             raise Refused(400, f"the number {number} is rented already")
         app_id = ask.parameters.text("app_id") or None
-        if app_id and app_id not in self._shared.state.applications:
-            raise not_found("application")
+        if app_id:
+            app_id = self._application(ask, app_id)
         self.of(ask.account.id)[number] = Number(number=number, added_at=self._shared.now(), app_id=app_id)
         rented = [{"number": number, "status": "Success"}]
         return Reply(status=201, content={"message": "created", "numbers": rented, "status": "fulfilled"})
+
+    def _application(self, ask: Ask, app_id: str) -> str:
+        """One of the account's own."""
+        application = self._shared.state.applications.get(app_id)
+        if application is None or application.account_id != ask.account.id:
+            raise not_found("application")
+        return app_id
+
+    def _subaccount(self, ask: Ask, auth_id: str) -> str | None:
+        """One of the account's own; an empty one is none."""
+        account = self._shared.known(auth_id) if auth_id else None
+        if auth_id and (account is None or account.is_deleted or account.main_id != ask.account.id):
+            raise not_found("subaccount")
+        return auth_id or None
 
     def _held(self, ask: Ask, number: str) -> Number:
         held = self.of(ask.account.id).get(number.removeprefix("+"))

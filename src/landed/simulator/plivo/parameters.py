@@ -46,9 +46,9 @@ class Parameters:
 
     def one_of(self, name: str, allowed: Collection[str], default: str = "") -> str:
         value = self._content.get(name, default)
-        if value not in allowed:
+        if not isinstance(value, str) or value not in allowed:
             _invalid(name, f"one of {', '.join(allowed)}")
-        return str(value)
+        return value
 
     def whole(self, name: str, least: int, most: int) -> int | None:
         value = self._content.get(name)

@@ -10,7 +10,11 @@ from landed.simulator.plivo.state import Message, Session, State
 _SHORT_CODE_DIGITS_MAX = 6
 
 
-def message(shown: Message) -> MessageView:
+def messages(state: State) -> Iterator[MessageView]:
+    return (_message(each, state.conversions.get(each.uuid, {}).get("status")) for each in [*state.messages.values()])
+
+
+def _message(shown: Message, conversion: str | None) -> MessageView:
     is_inbound = shown.direction is Direction.INBOUND
     return MessageView(
         provider=NAME,
@@ -26,6 +30,7 @@ def message(shown: Message) -> MessageView:
         error_code=shown.error_code,
         callback_url=shown.url,
         created_at=shown.created_at,
+        conversion=conversion,
     )
 
 

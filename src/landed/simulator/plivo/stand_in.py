@@ -154,7 +154,7 @@ class PlivoStandIn:
 
     def messages(self) -> Iterator[MessageView]:
         """In the order in which they were made."""
-        return map(showing.message, list(self.state.messages.values()))
+        return showing.messages(self.state)
 
     def sessions(self) -> Iterator[SessionView]:
         return map(showing.session, list(self.state.sessions.values()))

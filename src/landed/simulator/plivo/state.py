@@ -55,6 +55,7 @@ class Account:
     city: str = ""
     address: str = ""
     is_enabled: bool = True
+    is_deleted: bool = False
     asked_at_s: deque[float] = field(default_factory=deque)  #: requests of the last seconds, by the system's clock
     listed_at_s: deque[float] = field(default_factory=deque)  #: lists of sessions in the last minute
 

@@ -13,6 +13,8 @@ from landed.simulator.routee.texts import analysis
 
 #: The header that numbers the parts of a text has one byte for it.
 PARTS_MAX: Final = 255
+#: Of the alphabet that has the most of them in a part.
+CHARACTERS_MAX: Final = PARTS_MAX * 153
 STRATEGIES: Final = ("OnChange", "OnCompletion")
 _NUMBER: Final = r"\+[1-9]\d{6,14}"
 #: A number of up to 16 digits, or a name of up to 11 letters and digits, which has a letter.

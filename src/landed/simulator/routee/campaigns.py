@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import datetime
-from re import sub
+from re import finditer
 from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse, Response
 from landed.domain.countries import country_of
 from landed.simulator.callbacks import routee as callbacks
 from landed.simulator.carrier.calls import Call
-from landed.simulator.routee.answers import Problem, moment, object_of
-from landed.simulator.routee.asking import Fields, is_number, written
+from landed.simulator.routee.answers import Problem, invalid, moment, object_of
+from landed.simulator.routee.asking import CHARACTERS_MAX, Fields, is_number, written
 from landed.simulator.routee.outbound import Asked
 from landed.simulator.routee.state import (
     DELIVERED,
@@ -55,9 +55,7 @@ class Campaigns:
         content = await object_of(request)
         state, now = self._stand_in.state, self._carrier.now()
         campaign = self._read(content, application, now)
-        name = content.get("campaignName")
-        if name and any(each.asked.get("campaignName") == name for each in self._of(application)):
-            raise Problem(409, "409009003", "A campaign with this name exists")
+        self._refuse_taken(content.get("campaignName"), application)
         state.keep(state.campaigns, campaign.id, campaign)
         self._plan(campaign)
         return JSONResponse(self._shown(campaign))
@@ -70,6 +68,7 @@ class Campaigns:
             raise Problem(400, "400009002", "The campaign is not in the state Scheduled")
         kept = {name: value for name, value in campaign.asked.items() if name != "scheduledDate"}
         changed = self._read({**kept, **content}, application, campaign.created_at, campaign.id)
+        self._refuse_taken(changed.asked.get("campaignName"), application, besides=campaign)
         changed.version = campaign.version + 1
         self._stand_in.state.campaigns[campaign.id] = changed
         self._plan(changed)
@@ -77,6 +76,12 @@ class Campaigns:
 
     async def show(self, request: Request, application: Application) -> Response:
         return JSONResponse(self._shown(self._campaign(request, application)))
+
+    def _refuse_taken(self, name: str | None, application: Application, besides: Campaign | None = None) -> None:
+        if name and any(
+            each.asked.get("campaignName") == name and each is not besides for each in self._of(application)
+        ):
+            raise Problem(409, "409009003", "A campaign with this name exists")
 
     def _of(self, application: Application) -> list[Campaign]:
         return [each for each in self._stand_in.state.campaigns.values() if each.application_id == application.id]
@@ -263,6 +268,17 @@ def _recipients(fields: Fields) -> Sequence[str]:
 
 
 def _filled(text: str, content: dict[str, Any]) -> str:
-    """`[~firstName]` becomes its fallback value: of nobody it is known."""
+    """`[~firstName]` becomes its fallback value: of nobody it is known.
+
+    Raises:
+        Problem: it becomes longer than any message, which is told before it is made.
+    """
     values = content.get("fallbackValues") or {}
-    return sub(r"\[~(\w+)\]", lambda found: str(values.get(found[1], "")), text)
+    pieces, characters, at = list[str](), 0, 0
+    for found in finditer(r"\[~(\w+)\]", text):
+        pieces += (text[at : found.start()], str(values.get(found[1], "")))
+        characters += len(pieces[-2]) + len(pieces[-1])
+        at = found.end()
+        if characters > CHARACTERS_MAX:
+            raise invalid({"body": f"is over {CHARACTERS_MAX} characters long with its fallback values"})
+    return "".join([*pieces, text[at:]])

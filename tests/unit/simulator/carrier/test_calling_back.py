@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from landed.domain.statuses import Status
 from landed.simulator.carrier.caller import Answer
 from landed.simulator.carrier.calls import Making, State
 from landed.simulator.carrier.carrier import UNDER_WAY_MAX
@@ -149,6 +150,26 @@ async def test_no_more_are_under_way_than_there_are_lines() -> None:
 
     assert most == UNDER_WAY_MAX
     assert len(carrier.makings) == 3 * UNDER_WAY_MAX
+
+
+async def test_receivers_that_never_answer_hold_up_no_message() -> None:
+    carrier, acme = world()
+    given_up = asyncio.Event()
+
+    class Silent:
+        async def call(self, *_: object) -> Answer:
+            await given_up.wait()
+            return Answer(None, "no answer")
+
+    carrier._caller = Silent()
+    for _ in range(UNDER_WAY_MAX):
+        acme.send(AT_ONCE)
+    other = acme.send(AT_ONCE, url=None)
+    carrier.clock.advance(timedelta(hours=1))
+    await asyncio.wait_for(carrier.agenda.do_due(), 5)
+
+    assert acme.state.messages[other].status is Status.DELIVERED
+    given_up.set()
 
 
 async def test_at_the_end_what_may_have_arrived_is_made_once_more_and_nothing_else_happens() -> None:

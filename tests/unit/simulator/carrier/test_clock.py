@@ -81,6 +81,41 @@ async def test_what_is_planned_is_done_in_order_of_its_time_and_then_of_planning
 
 
 @pytest.mark.anyio
+async def test_what_fails_does_not_keep_the_rest_from_being_done() -> None:
+    agenda, done = Agenda(Clock(speed=0, started_at=NOON)), list[str]()
+
+    def fail(_: object) -> None:
+        raise ValueError
+
+    agenda.on("fail", fail)
+    agenda.on("note", done.append)
+    agenda.add(NOON, "fail", None)
+    agenda.add(NOON, "note", "after")
+    await agenda.do_due()
+
+    assert (done, agenda.waiting) == (["after"], 0)
+
+
+@pytest.mark.anyio
+async def test_what_fails_while_it_is_waited_for_does_not_end_the_agenda() -> None:
+    agenda, done = Agenda(Clock(speed=1)), asyncio.Event()
+
+    async def fail(_: object) -> None:
+        await asyncio.sleep(0)
+        raise ValueError
+
+    agenda.on("fail", fail)
+    agenda.on("note", lambda _: done.set())
+    agenda.add(agenda.clock.now(), "fail", None)
+    agenda.add(agenda.clock.now() + timedelta(milliseconds=5), "note", None)
+    running = asyncio.create_task(agenda.run())
+
+    await asyncio.wait_for(done.wait(), 5)
+    assert not running.done()
+    running.cancel()
+
+
+@pytest.mark.anyio
 async def test_it_wakes_up_for_what_is_planned_before_all_else() -> None:
     agenda, done = Agenda(Clock(speed=1)), asyncio.Event()
     agenda.on("long", lambda _: None)

@@ -41,6 +41,9 @@ def test_names_are_text_and_values_what_they_look_like(text: str, content: dict[
     ("[" * 100_000, "it is not YAML"),
     ("- 1", "it is not a mapping of names to values."),
     ("7", "it is not a mapping of names to values."),
+    ('{"\\ud800": 1}', "it has half of a surrogate pair in it, which is no character."),
+    ('{"a": [{"b": "\\udc00"}]}', "it has half of a surrogate pair in it, which is no character."),
+    ('a: "\\ud800"', "it has half of a surrogate pair in it, which is no character."),
 ])  # fmt: skip
 def test_what_is_no_yaml_is_said_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(InputInvalid) as refused:

@@ -94,7 +94,7 @@ async def test_a_patch_changes_what_it_names_from_now_on() -> None:
 
 @pytest.mark.parametrize("content", [
     "extends: /etc/passwd", "name: ../calm", "extends: {a: b}", "name: nobody", "countries: {XX: {silent: 2}}",
-    "[1]", "a: [",
+    "[1]", "a: [", '{"magic": {"\\ud800": {"error_code": 50}}}',
 ])  # fmt: skip
 async def test_a_scenario_that_cannot_be_is_refused_and_changes_nothing(content: str) -> None:
     async with asking() as sim:
@@ -118,7 +118,8 @@ async def test_a_scenario_that_cannot_be_is_refused_and_changes_nothing(content:
     ("/expect", "{status: arrived}", "The body: status is 'arrived'; give "),
     ("/inbound", "{from: '+1', to: '', text: x}", "The body: to is ''; give at least 1 characters."),
     ("/inbound", "a: 1\na: 2", "The body is not YAML, line 2: 'a' is there twice."),
-    ("/inbound", '{"\\ud800": 1}', "The body: it is '\\ud800'; input should be a valid string"),
+    ("/inbound", '{"\\ud800": 1}', "The body has half of a surrogate pair in it, which is no character."),
+    ("/inbound", '{"text": ["\\ud800"]}', "The body has half of a surrogate pair in it, which is no character."),
 ])  # fmt: skip
 async def test_a_mistake_is_answered_with_its_name_and_the_way_out(path: str, content: str, sentence: str) -> None:
     async with asking() as sim:

@@ -1,5 +1,6 @@
 """What `/_sim` tells of the world: messages, codes, callbacks, the ledger."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -70,6 +71,35 @@ async def test_messages_are_listed_latest_first_and_filtered() -> None:
         assert ids(await sim.get("/messages", direction="inbound")) == []
 
 
+@pytest.mark.parametrize(("number", "written"), [
+    ("+14155550100", ["+14155550100", "14155550100", " 14155550100"]),
+    ("12345", ["12345"]),
+    ("ACME", ["ACME"]),
+])  # fmt: skip
+async def test_numbers_are_found_with_their_plus_and_without(number: str, written: list[str]) -> None:
+    async with asking() as sim:
+        sent, taken = sim.acme.send(DELIVERED, sender=number), sim.acme.send(number, sender="nobody")
+        sim.acme.send(UNDELIVERED, sender="other")
+
+        for text in written:
+            assert ids(await sim.get("/messages", **{"from": text})) == [sent]
+            assert ids(await sim.get("/messages", to=text)) == [taken]
+            for name, message_id in (("from", sent), ("to", taken)):
+                answer = await sim.post("/expect", {name: text, "timeout_s": 0})
+                assert [answer["met"], *(each["id"] for each in answer["messages"])] == [True, message_id]
+
+
+async def test_what_is_waited_for_comes_in_the_order_of_time() -> None:
+    async with asking() as sim:
+        sent = [sim.acme.send(DELIVERED) for _ in range(3)]
+        earliest = replace(sim.acme.state.messages[sent[2]], created_at=NOON - timedelta(days=1))
+        sim.acme.state.messages[sent[2]] = earliest
+
+        answer = await sim.post("/expect", {"to": DELIVERED})
+
+    assert [each["id"] for each in answer["messages"]] == [sent[2], sent[0], sent[1]]
+
+
 async def test_pages_lead_through_all_of_it_once() -> None:
     async with asking() as sim:
         sent = [sim.acme.send(DELIVERED) for _ in range(25)]
@@ -94,6 +124,7 @@ async def test_pages_lead_through_all_of_it_once() -> None:
     ("/messages", {"colour": "red"}, "colour"),
     ("/messages", {"limit": "0"}, "limit"),
     ("/messages", {"limit": "5000"}, "limit"),
+    ("/messages", {"limit": "9" * 5000}, "limit"),
     ("/messages", {"cursor": "x"}, "cursor"),
     ("/callbacks", {"state": "lost?"}, "state"),
     ("/callbacks", {"flaw": "ugly"}, "flaw"),
@@ -111,7 +142,15 @@ async def test_what_means_nothing_is_refused_by_name(path: str, params: dict[str
 
 
 @pytest.mark.parametrize(
-    "path", ["/messages/nobody", "/callbacks/17", "/callbacks/x", "/nothing", "/snapshots/x/restore"]
+    "path",
+    [
+        "/messages/nobody",
+        "/callbacks/17",
+        f"/callbacks/{'9' * 5000}",
+        "/callbacks/x",
+        "/nothing",
+        "/snapshots/x/restore",
+    ],
 )
 async def test_what_is_not_there_is_not_found(path: str) -> None:
     async with asking() as sim:
