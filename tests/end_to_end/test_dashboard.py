@@ -245,6 +245,8 @@ def test_a_form_that_is_too_large_is_refused_without_reading_it(house: House) ->
         ("localhost.evil.test", 421),
         ("[::1", 421),
         ("", 421),
+        *((f"{ours}{mark}evil.test", 421) for ours in ("landed.test", "127.0.0.1") for mark in "/?#@\\"),
+        *((f"evil.test{mark}landed.test", 421) for mark in "/?#@\\"),
     ],
 )
 def test_asked_by_a_name_that_is_not_ours_it_answers_nothing(house: House, host: str, status: int) -> None:

@@ -21,6 +21,7 @@ from landed.web.dashboard import formats
 from tests import filled
 from tests.dashboard import House, Visitor, dashboard
 from tests.databases import Databases
+from tests.end_to_end.test_opt_outs import NO_NUMBERS
 from tests.markup import Markup
 from tests.walking import walk
 
@@ -495,6 +496,7 @@ def test_opt_outs_are_not_for_viewers_nor_for_forms_of_others(house: House) -> N
         ({"recipient": ""}, "Fill in recipient"),
         ({"sender": "x" * 400}, "sent from"),
         ({"recipient": "not a number"}, "number"),
+        *(({"recipient": recipient}, "with its country code") for recipient in NO_NUMBERS),
     ],
 )
 def test_an_opt_out_that_cannot_be_is_told_so(operator: Visitor, fields: dict[str, str], sentence: str) -> None:

@@ -30,6 +30,11 @@ OPT_OUT_FIELDS = [
     "provider_message_id", "created_at", "updated_at",
 ]  # fmt: skip
 
+#: With a plus, and yet nobody's number.
+NO_NUMBERS = [
+    "+1415555O123", "+hello", "+1", "+14155550123456789", "+0014155550123",
+    "+\u0661\u0664\u0661\u0665\u0665\u0665\u0665\u0660\u0661\u0662\u0663",
+]  # fmt: skip
 
 # --- tracking ------------------------------------------------------------------------------------------------------
 
@@ -179,6 +184,24 @@ async def test_by_hand_and_by_message_meet_in_one_fold(desk: Desk) -> None:
     assert (str(after["id"]), after["opted_out"], after["source"]) == (removed, False, "manual")
     assert after["changed_at"] == later
     assert len(opt_outs.facts_of(after["facts"])) == 3
+
+
+@pytest.mark.anyio
+async def test_an_id_is_by_chance_and_stays_with_its_opt_out(desk: Desk) -> None:
+    """From one that is made of account, sender and recipient whoever sees it could find the recipient."""
+    account = await desk.account()
+    await desk.track(inbound(account, text="Hello"))
+    key = OptOutKey(account, f"+{OURS}", f"+{THEIRS}")
+    changer = OptOutChanger(desk.pools[0])
+
+    added = await changer.change(key, opted_out=True)
+    taken_back = await changer.change(key, opted_out=False)
+    (kept,) = await desk.rows("SELECT id FROM opt_outs")
+    await desk.rows("DELETE FROM opt_outs RETURNING id")
+    anew = await changer.change(key, opted_out=True)
+
+    assert added == taken_back == str(kept["id"])
+    assert anew != added
 
 
 # --- the API -------------------------------------------------------------------------------------------------------
@@ -344,6 +367,7 @@ def test_what_a_key_may_change_depends_on_its_scope_and_account(front: Front) ->
         ({"recipient": "ACME"}, "recipient"),
         ({"recipient": "12345"}, "recipient"),
         ({"recipient": "+" + "1" * 80}, "recipient"),
+        *(({"recipient": recipient}, "recipient") for recipient in NO_NUMBERS),
         ({"recipient": "\0"}, "recipient"),
         ({"sender": " "}, "sender"),
         ({"sender": "x" * 65}, "sender"),

@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain import numbers
 from landed.domain.errors import InputInvalid, NotFound
 from landed.domain.opt_outs import OptOutFact, OptOutKey, OptOutSource
 from landed.domain.receipts import Telling
@@ -158,7 +159,7 @@ class OptOutChanger:
         async with transaction(self._pool) as connection:
             kept = await keeping.keep(connection, {key: [telling]}, now)
             await event_rows.record(connection, kept.events, now)
-        return str(opt_outs.row_id(key))
+            return str((await opt_outs.lock(connection, [key]))[key].id)
 
 
 def sender_of(text: str) -> str:
@@ -180,6 +181,6 @@ def recipient_of(text: str) -> str:
         InputInvalid: it is no number with its country code.
     """
     recipient = number(text.strip())
-    if not recipient or not recipient.startswith("+") or len(recipient) > NUMBER_CHARACTERS_MAX:
+    if not recipient or not numbers.is_international(recipient):
         raise InputInvalid("Give the person's number with its country code, such as +14155550123.", field="recipient")
     return recipient

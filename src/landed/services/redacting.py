@@ -36,7 +36,7 @@ _WORDS: Final = re.compile(r"[A-Za-z0-9_ .:/-]{0,60}")
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\[\]() -]{0,60}")
 _NUMBER: Final = re.compile(r"\+?[0-9][0-9 ().-]{2,24}")
 #: Digits in a row, however they are parted, that may be somebody's number.
-_DIGITS: Final = re.compile(r"\+?\d(?:[ ().-]{0,2}\d){7,}")
+_DIGITS: Final = re.compile(r"\+?\d(?:[\s._,/()\-\u2010-\u2015\u2212]{0,3}\d){7,}")
 _REPEATED: Final = re.compile(r" \(\d+\)$")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4
 
 import orjson
 from psycopg import AsyncConnection
@@ -12,7 +12,6 @@ from pydantic import TypeAdapter
 from landed.domain.facts import Heard
 from landed.domain.opt_outs import Facts, OptOut, OptOutFact, OptOutKey
 
-_NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000003")
 _FACTS: Final = TypeAdapter(list[tuple[OptOutFact, Heard]])
 
 
@@ -69,9 +68,9 @@ async def is_opted_out(connection: AsyncConnection[Any], account_id: int, sender
     return bool(await opted_out(connection, [OptOutKey(account_id, sender, recipient)]))
 
 
-def row_id(key: OptOutKey) -> UUID:
-    """Our id of an opt-out: the same one whoever hears of it first."""
-    return uuid5(_NAMESPACE, f"{key.account_id}:{key.sender}:{key.recipient}")
+def new_id() -> UUID:
+    """By chance: from one that is made of the number whoever may see only the id could find the number."""
+    return uuid4()
 
 
 async def lock(connection: AsyncConnection[Any], keys: Sequence[OptOutKey]) -> dict[OptOutKey, Stored]:

@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from landed.domain import numbers
 from landed.services import redacting
 from landed.services.redacting import HIDDEN
 
@@ -13,6 +14,10 @@ WRITTEN: Final = [
     NUMBER, f"+1{NUMBER}", f"001{NUMBER}", "(415) 555-0177", "415.555.0177", "415 555 0177", "4-1-5-5-5-5-0-1-7-7",
     "%34%31%35%35%35%35%30%31%37%37", f"2026-01-01T00:00:00 {NUMBER}", f"0c4be56a-81d1-51b1-b141-{NUMBER}aa x",
     f"a{NUMBER}b", f"{NUMBER}.5",
+]  # fmt: skip
+#: What people and programs put between the digits of a number.
+SEPARATORS: Final = [
+    "\u00a0", "\u202f", "\u2011", "\u2013", "\u2009", "/", "_", ",", "\t", "\n", " - ", ") /",
 ]  # fmt: skip
 NAMES: Final = [
     "Status", "MessageUUID", "ErrorCode", "TotalRate", "MessageTime", "Text", "Body", "From", "To", "status.name",
@@ -47,6 +52,16 @@ def test_no_number_hidden_in_anything_is_shown() -> None:
         assert NUMBER not in redacting.path(written), written
         assert NUMBER not in redacting.name(written), written
         assert NUMBER not in redacting.text(written), written
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+@pytest.mark.parametrize("groups", [("+1", "415", "555", "0177"), ("415", "555", "01", "77"), tuple(NUMBER)], ids=str)
+def test_a_number_in_words_is_masked_whatever_parts_its_digits(separator: str, groups: tuple[str, ...]) -> None:
+    shown = redacting.text(f"Call {separator.join(groups)} back.")
+
+    digits = [char for char in shown if char.isdigit()]
+    assert len(digits) <= numbers.FIRST_SHOWN_MAX + numbers.LAST_SHOWN
+    assert numbers.HIDDEN * 2 in shown.replace(separator, "")
 
 
 @pytest.mark.parametrize(

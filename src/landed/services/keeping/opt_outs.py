@@ -65,7 +65,7 @@ async def keep(
             row = stored.get(key)
             after = fold(row.facts if row else {}, tellings[key])
             if row is None:
-                inserts.append(Folded(rows.row_id(key), key, after))
+                inserts.append(Folded(rows.new_id(), key, after))
             elif after.facts != row.facts:
                 before[key] = fold(row.facts, ())
                 updates.append(Folded(row.id, key, after))

@@ -31,6 +31,8 @@ HEADERS: Final = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+#: None of them is part of a name, and readers of addresses do not agree on what comes after one.
+_NO_HOST: Final = frozenset("/?#@\\")
 _WRONG_HOST: Final = b"Landed is not called that. Set LANDED_PUBLIC_URL to the address that people and providers use.\n"
 
 
@@ -66,6 +68,8 @@ class Hosts:
 
 
 def _name(host: str) -> str | None:
+    if not _NO_HOST.isdisjoint(host):
+        return None
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:

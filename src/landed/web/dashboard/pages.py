@@ -155,7 +155,7 @@ class Page:
         Raises:
             InputInvalid: it cannot be read.
         """
-        query = self.request.url.query if self.shared is None else self.shared.query
+        query = self.request.scope["query_string"].decode("latin-1") if self.shared is None else self.shared.query
         zone = unquote(self.request.cookies.get("landed-zone", ""))
         return views.read(query, now=self.pages.clock(), zone_of_browser=zone or None, is_bound=self.shared is not None)
 

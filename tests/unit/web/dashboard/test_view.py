@@ -1,11 +1,15 @@
 """The state of a page is its address: what it says, and the links to its neighbours."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from fastapi import Request
 
 from landed.domain.errors import InputInvalid
 from landed.web.dashboard import view as views
+from landed.web.dashboard.pages import Page, Pages
 from landed.web.dashboard.view import View
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -54,6 +58,19 @@ def test_what_cannot_be_meant_is_refused(query: str) -> None:
 def test_an_address_has_limits(query: str) -> None:
     with pytest.raises(InputInvalid):
         view(query)
+
+
+@pytest.mark.parametrize("host", ["landed.test?country=GB", "landed.test/?country=GB#", "landed.test#", "[::1"])
+def test_a_page_reads_its_address_from_the_line_of_the_request(host: str) -> None:
+    scope = {
+        "type": "http", "method": "GET", "scheme": "https", "path": "/messages",
+        "query_string": b"country=US&tag=%C3%A9", "headers": [(b"host", host.encode())],
+    }  # fmt: skip
+    pages = cast(Pages, SimpleNamespace(clock=lambda: NOW))
+
+    seen = Page(pages, Request(scope), viewer=None).view
+
+    assert seen.pairs == (("country", "US"), ("tag", "é"))
 
 
 def test_links_change_one_thing_and_keep_the_rest() -> None:
