@@ -22,6 +22,14 @@ class _Stderr:
         sys.stderr.flush()
 
 
+class _OfLibraries(logging.Handler):
+    """Writes what libraries say as lines of ours."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        log = structlog.get_logger()
+        log.log(record.levelno, "library", library=record.name, says=record.getMessage(), exc_info=record.exc_info)
+
+
 def configure(level: str, *, role: str) -> None:
     """Once per process. `role` is put on every line: web, worker, serve, demo."""
     shown: structlog.typing.Processor = (
@@ -41,3 +49,6 @@ def configure(level: str, *, role: str) -> None:
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(role=role)
+    logging.basicConfig(handlers=[_OfLibraries()], level=logging.WARNING, force=True)
+    # Of each attempt to connect: that the database is away we say ourselves, once.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)

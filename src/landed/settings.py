@@ -26,7 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from landed.domain import limits, mail
+from landed.domain import countries, limits, mail
 from landed.domain.errors import InputInvalid, SettingInvalid
 from landed.domain.limits import Limit
 
@@ -124,7 +124,7 @@ def _limits(text: Any) -> Any:
 
 
 def _region(code: Any) -> Any:
-    if isinstance(code, str) and not re.fullmatch(r"[A-Za-z]{2}", code):
+    if isinstance(code, str) and countries.name_of(code.upper()) is None:
         raise ValueError
     return code.upper() if isinstance(code, str) else code
 

@@ -67,7 +67,7 @@ BAD_RULES: Final[list[tuple[dict[str, Any], str]]] = [
     ({"filters": {"network": ["o2"]}}, "network"),
     ({"filters": {"account": ["nobody"]}}, "filters"),
     ({"filters": {"tag": ["a", "b"]}}, "filters"),
-    ({"filters": {"moon": ["full"]}}, "filters"),
+    ({"filters": {"moon": ["full"]}}, "filters.moon"),
     ({"targets": ["nobody"]}, "targets"),
     ({"repeat_after_s": 1}, "repeat_after_s"),
     ({"muted_until": "2026-01-01T00:00:00Z"}, "muted_until"),

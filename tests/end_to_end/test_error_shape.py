@@ -12,6 +12,7 @@ import schemathesis
 from fastapi import APIRouter, Depends, FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
+from pydantic import BaseModel
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
@@ -22,10 +23,21 @@ from landed.providers import registry
 from landed.store import reading
 from landed.web import problems
 from landed.web.api.application import create_api
+from landed.web.api.fields import Text
 from landed.web.api.keys import permitted
 
 Ask = Callable[..., httpx.Response]
 READER = {"Authorization": "Bearer reader"}
+SENDS_JSON = READER | {"Content-Type": "application/json"}
+
+
+class Address(BaseModel):
+    city: Text
+
+
+class Body(BaseModel):
+    to: Text | list[Text]
+    address: Address | None = None
 
 
 async def _authenticate(key: str) -> ApiKey | None:
@@ -66,6 +78,10 @@ def _failing() -> APIRouter:
     async def fail(name: str) -> None:
         error = getattr(errors, name, None)
         raise error("The reason.") if error else ZeroDivisionError("a secret")
+
+    @routes.post("/fails/to/read", include_in_schema=False)
+    async def read(body: Body) -> None:
+        raise AssertionError("not reached")
 
     admins = permitted(_authenticate, Scope.ADMIN)
 
@@ -134,6 +150,7 @@ def test_a_method_that_is_not_there_is_405(ask: Ask) -> None:
         ("cursor=!", "cursor"),
         ("cursor=W10", "cursor"),
         ("status=gone", "status"),
+        ("status=sent&status=gone", "status"),
         ("since=yesterday", "since"),
         ("account=nobody", "account"),
         ("to=%00", "to"),
@@ -150,6 +167,49 @@ def test_bad_input_is_422_and_names_the_field(ask: Ask, query: str, field: str) 
 def test_several_bad_fields_are_all_named(ask: Ask) -> None:
     told = problem(ask("/v1/messages?limit=0&status=gone"), 422, "input_invalid")
     assert {each["field"] for each in told["errors"]} == {"limit", "status"}
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (b'{"to": ["a", ""]}', {"to", "to.1"}),
+        (b'{"to": ["a", "b", 7]}', {"to", "to.2"}),
+        (b'{"to": "a", "address": {"city": ""}}', {"address.city"}),
+        (b'{"to": "a", "address": {}}', {"address.city"}),
+        (b'{"to": "a", "address": []}', {"address"}),
+        (b"{}", {"to"}),
+        (b"[]", {"body"}),
+        (b"", {"body"}),
+    ],
+)
+def test_what_is_wrong_inside_of_a_field_is_named_with_its_place(ask: Ask, body: bytes, fields: set[str]) -> None:
+    told = problem(ask("/fails/to/read", method="POST", content=body, headers=SENDS_JSON), 422, "input_invalid")
+    assert {each["field"] for each in told["errors"]} == fields
+    assert told["field"] in fields
+
+
+def test_what_is_no_json_is_told_with_the_place_where_it_ends_to_be_some(ask: Ask) -> None:
+    broken = ask("/fails/to/read", method="POST", content=b'{"to": }', headers=SENDS_JSON)
+    told = problem(broken, 422, "input_invalid")
+    assert told["field"] == "body"
+    assert told["detail"] == "`body`: It is no JSON: Expecting value at character 7."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"\xff", b'{"to": "\xff"}', b"[" * 100_000, b'{"to": ' + b"1" * 5_000 + b"}"],
+    ids=["no text", "no UTF-8", "too deep", "too long a number"],
+)
+def test_a_body_that_cannot_be_read_is_the_callers_fault(ask: Ask, body: bytes) -> None:
+    told = problem(ask("/fails/to/read", method="POST", content=body, headers=SENDS_JSON), 422, "input_invalid")
+    assert told["field"] == "body"
+    assert "nested too deeply" in told["detail"]
+
+
+@pytest.mark.parametrize("query", ["q=a%00b", "tag=%00"])
+def test_a_nul_in_a_text_is_told_in_a_sentence(ask: Ask, query: str) -> None:
+    told = problem(ask(f"/v1/messages?{query}"), 422, "input_invalid")
+    assert told["detail"].endswith(": It has a NUL character in it, which no text can hold; leave it out.")
 
 
 @pytest.mark.parametrize(

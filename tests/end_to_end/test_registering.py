@@ -139,6 +139,7 @@ async def test_profiles_are_listed_and_shown(house: House) -> None:
     [
         ("profiles", {**PROFILE, "entity_type": "SECRET"}, "entity_type"),
         ("profiles", {**PROFILE, "adress": {}}, "adress"),
+        ("profiles", {**PROFILE, "address": {**PROFILE["address"], "city": 7}}, "address.city"),
         ("brands", {"alias": "x"}, "profile"),
         ("brands", {"alias": "x", "profile": "no such one"}, "profile"),
         ("brands", {"alias": "x", "profile": "p", "account": "nobody"}, "account"),

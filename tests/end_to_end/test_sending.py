@@ -197,11 +197,13 @@ async def test_pictures_templates_and_expiry_reach_the_provider(house: House) ->
         ("text", {"text": "x" * 1601}),
         ("media_urls", {"media_urls": ["https://example.com/a.png"]}),
         ("media_urls", {"channel": "mms", "media_urls": ["ftp://example.com/a.png"]}),
+        ("media_urls.1", {"channel": "mms", "media_urls": ["https://example.com/a.png", "https://example.com/a b"]}),
         ("template", {"template": {"name": "ready"}}),
         ("template", {"text": None, "channel": "whatsapp", "template": {"name": "\0"}}),
         ("template", {"text": None, "channel": "whatsapp", "template": {"name": 2**70}}),
         ("template", {"channel": "whatsapp", "template": {"name": "ready"}}),
         ("tags", {"tags": ["a,b"]}),
+        ("tags.1", {"tags": ["a", ""]}),
         ("send_at", {"send_at": "9999-12-31T23:59:59-12:00"}),
         ("expires_after_s", {"expires_after_s": 2**70}),
         ("send_at", {"send_at": "tomorrow"}),
@@ -218,6 +220,29 @@ async def test_what_cannot_be_sent_is_refused_with_the_field(house: House, field
 
     assert (refused.status_code, refused.json()["code"], refused.json()["field"]) == (422, "input_invalid", field)
     assert await house.rows("SELECT 1 FROM outbox UNION ALL SELECT 1 FROM messages") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"text": "a\0b"}, "`text`: It has a NUL character in it, which no text can hold; leave it out."),
+        ({"tags": ["\0"]}, "`tags.0`: It has a NUL character in it, which no text can hold; leave it out."),
+        *(
+            (
+                {"channel": "mms", "media_urls": [f"https://example.com/{blank}.png"]},
+                "`media_urls.0`: It has a blank or a control character in it; write a blank as %20.",
+            )
+            for blank in (" ", "\n", "\0")
+        ),
+    ],
+    ids=repr,
+)
+async def test_a_character_that_cannot_be_there_is_told_in_a_sentence(
+    house: House, changes: dict[str, Any], sentence: str
+) -> None:
+    refused = await ask(house, **changes)
+
+    assert (refused.status_code, refused.json()["detail"]) == (422, sentence)
 
 
 async def test_the_only_account_that_can_send_is_taken(house: House) -> None:
@@ -362,6 +387,31 @@ async def test_what_the_provider_does_not_have_is_sent_again(house: House) -> No
     assert (await only(house, answer))["status"] == "queued"
     assert len(house.plivo.messages) == 1
     assert len(looks) == len(PATIENCE.looks_s)
+
+
+async def test_an_answer_with_the_id_of_another_message_is_told_in_a_sentence(house: House) -> None:
+    await send(house)
+    async with working(house):
+        await until_settled(house)
+    (another,) = house.plivo.messages
+
+    async def answer_with_that(arrived: Arrived, reply: Reply) -> None:
+        if arrived.method == "POST":
+            reply.content["message_uuid"] = [another]
+
+    house.plivo.before_answer = answer_with_that
+    answer = await send(house, to=BOB)
+
+    async def problem() -> Any:
+        return ((await only(house, answer))["outbox"] or {}).get("problem")
+
+    async with working(house, patience=replace(PATIENCE, looks_s=(1.0, 1.0))):
+        told = await until(problem)
+        await until_settled(house)
+
+    assert told == "The provider answered with the id of another message, so its answer cannot be kept."
+    (own,) = house.plivo.sent_to(BOB)
+    assert (await only(house, answer))["provider_message_id"] == own.uuid
 
 
 async def test_two_texts_to_one_person_go_one_after_the_other(house: House) -> None:

@@ -1,9 +1,14 @@
 """Who comes in to the pages, how long, and how hard it is made for everybody else."""
 
 import asyncio
+import os
 import re
+import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import psycopg
@@ -414,6 +419,24 @@ def test_a_start_link_is_over_after_an_hour(database: str, clock: Clock) -> None
         clock.go_on(minutes=61)
 
         assert house.visitor().get(f"/start/{token}").status_code == 403
+
+
+@pytest.mark.parametrize("command", ["serve", "web"])
+def test_a_start_on_a_port_that_is_taken_tells_no_start_link(database: str, tmp_path: Path, command: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("LANDED_")}
+        environment |= {
+            "LANDED_DATABASE_URL": database,
+            "LANDED_DATA_DIR": str(tmp_path),
+            "LANDED_PORT": str(taken.getsockname()[1]),
+        }
+        ran = subprocess.run(
+            [sys.executable, "-m", "landed", command], env=environment, capture_output=True, text=True, timeout=60
+        )
+
+    assert ran.returncode == 2
+    assert "cannot be listened on" in ran.stderr
+    assert "/start/" not in ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize(

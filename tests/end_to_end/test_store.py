@@ -1,5 +1,6 @@
 """The schema in a real database, and the PostgreSQL that we bring along."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -16,17 +17,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import psutil
 import psycopg
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from psycopg import AsyncConnection
 from sqlalchemy import create_engine
 
 from landed.domain.errors import SchemaBehind, StoreUnavailable
 from landed.store import embedded, migrate, partitions
+from landed.store.reading import sqlalchemy_url
 from landed.store.schema import metadata
 from tests.conftest import wait_until_stopped
 
@@ -107,6 +112,66 @@ def test_a_database_of_a_newer_version_is_refused_with_what_to_run(database: str
 def test_a_database_that_is_away_is_said_to_be_away(use: Callable[[str], Any], tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         use(f"postgresql://landed@/landed?host={tmp_path}")
+
+
+@pytest.mark.parametrize("use", [migrate.check, migrate.upgrade], ids=["check", "upgrade"])
+def test_a_database_that_takes_a_connection_and_never_answers_is_given_up(use: Callable[[str], Any]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        started_at = time.monotonic()
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            use(f"postgresql://landed@127.0.0.1:{silent.getsockname()[1]}/landed")
+
+    assert time.monotonic() - started_at < 20
+
+
+ACCOUNT = """
+INSERT INTO accounts (name, provider, provider_account_id, policy) VALUES ('shop', 'plivo', 'MA1', 'x')
+"""
+OPT_OUT = """
+INSERT INTO opt_outs (id, account_id, sender, recipient, opted_out, changed_at, source, facts)
+VALUES (%s, 1, '+14155550100', %s, true, now(), 'manual', '[]')
+"""
+EVENT = "INSERT INTO events (recorded_at, account_id, type, subject_id, occurred_at) VALUES (now(), 1, %s, %s, now())"
+
+
+def test_ids_of_opt_outs_that_tell_of_whom_they_are_are_given_anew_and_events_follow(blank_database: str) -> None:
+    upgrade_to(blank_database, "0008")
+    first, second, other = (uuid4() for _ in range(3))
+    with psycopg.connect(blank_database) as connection:
+        connection.execute(ACCOUNT)
+        for number, recipient in ((first, "+14155550123"), (second, "+14155550199")):
+            connection.execute(OPT_OUT, [number, recipient])
+        for kind, subject in (
+            ("opt_out.added", first), ("opt_out.removed", first), ("opt_out.added", second), ("message.sent", other),
+        ):  # fmt: skip
+            connection.execute(EVENT, [kind, str(subject)])
+
+    migrate.upgrade(blank_database)
+
+    ids = dict(rows(blank_database, "SELECT recipient, id FROM opt_outs"))
+    a, b = ids["+14155550123"], ids["+14155550199"]
+    assert len({first, second, a, b}) == 4
+    assert rows(blank_database, "SELECT type, subject_id FROM events ORDER BY id") == [
+        ("opt_out.added", str(a)), ("opt_out.removed", str(a)), ("opt_out.added", str(b)), ("message.sent", str(other)),
+    ]  # fmt: skip
+
+
+def upgrade_to(database: str, revision: str) -> None:
+    """To an older schema than ours, with partitions for today."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    engine = create_engine(sqlalchemy_url(database))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        connection.commit()
+    engine.dispose()
+    asyncio.run(make_partitions(database))
+
+
+async def make_partitions(database: str) -> None:
+    async with await AsyncConnection.connect(database, autocommit=True) as connection:
+        await partitions.make(connection, datetime.now(UTC).date())
 
 
 # --- the embedded server -------------------------------------------------------------------------------------------

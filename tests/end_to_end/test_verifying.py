@@ -134,6 +134,15 @@ async def test_what_cannot_be_asked_for_is_refused_before_anything_is_sent(
     assert await house.rows("SELECT 1 FROM verify_starts") == []
 
 
+async def test_channels_that_there_are_not_are_told_with_those_that_there_are(house: House) -> None:
+    session = await started(house)
+
+    for path in (STARTS, f"{STARTS}/{session['id']}/resend"):
+        asked = {"channel": "pigeon"} | ({"to": TO} if path == STARTS else {})
+        told = problem(await house.ask("POST", path, json=asked), 422, "input_invalid")
+        assert told["detail"] == "`channel`: Input should be 'sms' or 'voice'."
+
+
 async def test_whose_account_it_is(house: House) -> None:
     for key, options, says in (
         ("sends-bank", {}, None),

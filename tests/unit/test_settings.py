@@ -3,6 +3,7 @@ import stat
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import phonenumbers
 import pytest
 
 from landed import settings
@@ -102,6 +103,14 @@ def test_empty_is_unset(monkeypatch: pytest.MonkeyPatch) -> None:
             "LANDED_JOURNAL is 'kafka'; give postgres, which is the only journal there is so far.",
         ),
         ("LANDED_LOG_LEVEL", "loud", "LANDED_LOG_LEVEL is 'loud'; give debug, info, warning or error."),
+        *(
+            (
+                "LANDED_DEFAULT_REGION",
+                value,
+                f"LANDED_DEFAULT_REGION is '{value}'; give the ISO 3166 code of a country, such as US.",
+            )
+            for value in ("UK", "XX", "001", "USA")
+        ),
         (
             "LANDED_TRUSTED_PROXIES",
             "10.0.0.1,nginx",
@@ -127,6 +136,13 @@ def test_bad_value_is_refused_with_the_way_out(
         settings.read()
 
     assert str(refused.value) == sentence
+
+
+def test_every_region_whose_numbers_are_known_may_be_the_default_one() -> None:
+    regions = sorted(phonenumbers.SUPPORTED_REGIONS)
+
+    assert {"US", "GB", "DE", "IN", "NG", "BR", "GR"} <= set(regions)
+    assert [settings.read(default_region=region.lower()).default_region for region in regions] == regions
 
 
 def test_provider_urls_are_by_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,11 +33,15 @@ def serve() -> None:
 
     settings = read()
     logs.configure(settings.log_level, role="serve")
-    with opened_database(settings, outlives_exec=True) as database_url:
+    with (
+        opened_database(settings, outlives_exec=True) as database_url,
+        # Before it is told where the first administrator comes in, which nobody should be told of a start that fails.
+        listening(settings) as listener,
+        tempfile.TemporaryDirectory(prefix="landed-") as shared,
+    ):
         prepare_aside(settings, database_url, with_pages=True)
-        with listening(settings) as listener, tempfile.TemporaryDirectory(prefix="landed-") as shared:
-            say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
-            supervise(parts(settings, listener, Path(shared)), log_level=settings.log_level, shared=Path(shared))
+        say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
+        supervise(parts(settings, listener, Path(shared)), log_level=settings.log_level, shared=Path(shared))
 
 
 def web(
@@ -55,15 +59,17 @@ def web(
 
     settings = read()
     logs.configure(settings.log_level, role="web")
-    with opened_database(settings) as database_url:
+    with (
+        opened_database(settings) as database_url,
+        listening(settings) if listener is None else socket.socket(fileno=listener) as bound,
+    ):
         if not prepared:
             prepare_aside(settings, database_url, with_pages=True)
-        with listening(settings) if listener is None else socket.socket(fileno=listener) as bound:
 
-            async def main(stopping: asyncio.Event) -> None:
-                await app.run_web(settings, database_url, sockets=[bound], stopping=stopping, shared=shared)
+        async def main(stopping: asyncio.Event) -> None:
+            await app.run_web(settings, database_url, sockets=[bound], stopping=stopping, shared=shared)
 
-            _run(main, parent)
+        _run(main, parent)
 
 
 def worker(parent: Parent = None, prepared: Prepared = False) -> None:

@@ -167,7 +167,7 @@ def _told(model: type[BaseModel], place: str, error: Any) -> tuple[str, str]:
         return name, str(error["msg"])
     known = sorted(set(_fields_at(model, path[:-1])) - {"alias"})
     near = difflib.get_close_matches(path[-1], known, n=1)
-    return name, f"There is no such field; {f'did you mean `{near[0]}`?' if near else 'there are: ' + ', '.join(known)}"
+    return name, f"There is no such field; {f'did you mean `{near[0]}`' if near else 'there are: ' + ', '.join(known)}"
 
 
 def _fields_at(model: type[BaseModel], path: Sequence[str]) -> Sequence[str]:

@@ -625,6 +625,8 @@ def _failure(done: _Done) -> Receipt:
 
 
 def _cannot_be_kept(error: Exception) -> SendFailed:
+    if isinstance(error, psycopg.errors.UniqueViolation):
+        return OutcomeUnknown("The provider answered with the id of another message, so its answer cannot be kept.")
     return OutcomeUnknown(f"{type(error).__name__}: the provider's answer cannot be kept.")
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from landed.domain.errors import SchemaBehind, StoreUnavailable
+from landed.store.connect import OPTIONS
 from landed.store.reading import sqlalchemy_url
 
 _MIGRATIONS_LOCK: Final = 0x1A9DED02
@@ -28,7 +29,7 @@ def upgrade(database_url: str) -> tuple[str | None, str]:
     """
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = create_engine(sqlalchemy_url(database_url), connect_args=OPTIONS)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _MIGRATIONS_LOCK})
@@ -53,7 +54,7 @@ def check(database_url: str) -> None:
         SchemaBehind: it needs `landed db upgrade`, or was upgraded by a newer version.
         StoreUnavailable: it cannot be reached.
     """
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = create_engine(sqlalchemy_url(database_url), connect_args=OPTIONS)
     try:
         with engine.connect() as connection:
             version = int(connection.execute(text("SHOW server_version_num")).scalar_one())

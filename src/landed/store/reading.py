@@ -1,7 +1,8 @@
 """Composed queries that only read: their connections, and running them. What only tracks does not load SQLAlchemy."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Executable, Row, select
 from sqlalchemy.exc import DBAPIError
@@ -11,6 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from landed.domain.errors import StoreUnavailable
 from landed.store.connect import OPTIONS, UNAVAILABLE, translated
 from landed.store.schema import accounts
+
+#: What is asked takes milliseconds, and a few seconds at worst.
+ANSWER_S_MAX: Final = 15.0
 
 
 def sqlalchemy_url(database_url: str) -> str:
@@ -44,8 +48,22 @@ async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]
     """All rows of one statement.
 
     Raises:
-        StoreUnavailable: the database is away, or all connections stay busy.
+        StoreUnavailable: the database is away or does not answer, or all connections stay busy.
     """
+    asking = asyncio.create_task(_rows(engine, statement))
+    try:
+        # A database that is frozen takes its time for being told to stop, too: nobody waits for that.
+        await asyncio.wait({asking}, timeout=ANSWER_S_MAX)
+    finally:
+        if not asking.done():
+            asking.cancel()
+            asking.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody asks it any more
+    if not asking.done():
+        raise StoreUnavailable(f"The database does not answer within {ANSWER_S_MAX:g} s.")
+    return asking.result()
+
+
+async def _rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
     try:
         with translated():
             async with engine.connect() as connection:

@@ -1,5 +1,6 @@
 """Errors as HTTP: one table gives the status, and every error has one shape, `application/problem+json` (RFC 9457)."""
 
+import re
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -56,6 +57,10 @@ _LINES_MAX: Final = 8
 class FieldProblem(BaseModel):
     field: str
     detail: str
+
+
+#: How pydantic calls the branches of what may be one thing or another.
+_TYPES: Final = frozenset({"str", "int", "float", "bool", "dict", "list"})
 
 
 class Problem(BaseModel):
@@ -143,8 +148,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
+            said = "The body is no JSON in UTF-8, is nested too deeply, or has a number that is too long."
+            return _response(HTTPStatus.UNPROCESSABLE_ENTITY, errors.InputInvalid.code, said, field="body")
         code = status.phrase.lower().replace(" ", "_").replace("-", "_")
-        detail = "There is nothing here; /docs lists what there is." if status == 404 else str(error.detail)
+        detail = (
+            "There is nothing here; /docs lists what there is."
+            if error.status_code == HTTPStatus.NOT_FOUND
+            else str(error.detail)
+        )
         return _response(status, code, detail, headers=error.headers)
 
     @app.exception_handler(Exception)
@@ -170,8 +182,17 @@ def log_unexpected(event: str, scope: Scope, error: BaseException) -> None:
 
 
 def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
-    place = [str(part) for part in error["loc"] if part not in ("query", "path", "body", "header")]
-    return FieldProblem(field=place[0] if place else str(error["loc"][0]), detail=str(error["msg"]))
+    where, *path = error["loc"]
+    if error["type"] == "json_invalid":
+        why = error.get("ctx", {}).get("error", error["msg"])
+        return FieldProblem(field="body", detail=f"It is no JSON: {why} at character {path[0]}")
+    detail = str(error["msg"]).removeprefix("Value error, ")
+    if where != "body":
+        return FieldProblem(field=str(path[0]) if path else str(where), detail=detail)
+    # Among the names are those of types, where one of several would do: `to.list[str].1`.
+    place = [str(part) for part in path if isinstance(part, int) or re.fullmatch(r"[a-z0-9_]+", part)]
+    place = [part for index, part in enumerate(place) if index == 0 or part not in _TYPES]
+    return FieldProblem(field=".".join(place) or str(where), detail=detail)
 
 
 def _response(

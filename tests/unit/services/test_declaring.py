@@ -85,6 +85,7 @@ def test_what_is_wrong_is_refused_with_its_place(old: str, new: str, field: str,
 
     assert refused.value.field == field
     assert says in str(refused.value)
+    assert "?." not in str(refused.value)
 
 
 def test_whoever_knows_better_has_it_sent_all_the_same() -> None:

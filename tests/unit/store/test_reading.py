@@ -1,8 +1,104 @@
-"""What errors of the database tell."""
+"""What errors of the database tell, and how long it is waited for."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import psycopg
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from landed.domain.errors import StoreUnavailable
 from landed.store import reading
+from tests.outgoing import until
+
+SLEEP = text("SELECT pg_sleep(30)")
+ASLEEP = """
+SELECT pid FROM pg_stat_activity
+ WHERE datname = current_database() AND query = 'SELECT pg_sleep(30)' AND state = 'active'
+"""
 
 
 def test_an_error_of_a_query_tells_nothing_of_whom_was_asked_for() -> None:
     """The queries of readers carry numbers and texts; SQLAlchemy puts them into its errors unless told otherwise."""
     assert reading.engine("postgresql://nobody@localhost/nothing").sync_engine.hide_parameters
+
+
+@pytest.fixture
+async def engine(database: str) -> AsyncIterator[AsyncEngine]:
+    engine = reading.engine(database)
+    yield engine
+    await engine.dispose()
+
+
+async def asleep(database: str) -> list[Any]:
+    """What the database still works on."""
+    async with await psycopg.AsyncConnection.connect(database) as connection:
+        return await (await connection.execute(ASLEEP)).fetchall()
+
+
+async def is_awake(database: str) -> bool:
+    return not await asleep(database)
+
+
+@pytest.mark.anyio
+async def test_a_query_that_takes_too_long_is_given_up_and_ended(
+    database: str, engine: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ANSWER_S_MAX", 0.5, raising=False)
+
+    with pytest.raises(StoreUnavailable, match=r"does not answer within 0\.5 s"):
+        await reading.rows(engine, SLEEP)
+
+    await until(lambda: is_awake(database))
+    assert (await reading.rows(engine, text("SELECT 1")))[0][0] == 1
+
+
+@pytest.mark.anyio
+async def test_a_query_whose_caller_is_gone_is_ended(database: str, engine: AsyncEngine) -> None:
+    asking = asyncio.create_task(reading.rows(engine, SLEEP))
+    await until(lambda: asleep(database))
+
+    asking.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await until(lambda: is_awake(database))
+
+
+class FrozenEngine:
+    """One whose database takes as long for being told to stop as for everything else."""
+
+    def __init__(self) -> None:
+        self.thaws = asyncio.Event()
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator["FrozenEngine"]:
+        yield self
+
+    async def execute(self, statement: Any) -> Any:
+        try:
+            await self.thaws.wait()
+        finally:
+            await self.thaws.wait()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_cancelled", [False, True], ids=["waits", "cancelled"])
+async def test_nobody_waits_for_a_frozen_database_to_be_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch, *, is_cancelled: bool
+) -> None:
+    monkeypatch.setattr(reading, "ANSWER_S_MAX", 60 if is_cancelled else 0.1, raising=False)
+    frozen = FrozenEngine()
+    asking = asyncio.create_task(reading.rows(cast(AsyncEngine, frozen), SLEEP))
+    await asyncio.sleep(0)
+    if is_cancelled:
+        asking.cancel()
+
+    done, _ = await asyncio.wait({asking}, timeout=5)
+    frozen.thaws.set()
+
+    assert done == {asking}
+    assert asking.cancelled() if is_cancelled else isinstance(asking.exception(), StoreUnavailable)

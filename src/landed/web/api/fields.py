@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Path, Query
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from landed.services.moments import WAY_OUT, moment
 from landed.services.reading import LIMIT_DEFAULT, LIMIT_MAX
@@ -12,8 +12,16 @@ from landed.services.reading import LIMIT_DEFAULT, LIMIT_MAX
 _TEXT_CHARACTERS_MAX: Final = 256
 _VALUES_MAX: Final = 50
 
+
+def _without_nul(text: str) -> str:
+    if "\x00" in text:
+        raise ValueError("It has a NUL character in it, which no text can hold; leave it out")
+    return text
+
+
 #: PostgreSQL keeps no NUL in text.
-Text = Annotated[str, StringConstraints(min_length=1, max_length=_TEXT_CHARACTERS_MAX, pattern=r"^[^\x00]*$")]
+NoNul = AfterValidator(_without_nul)
+Text = Annotated[str, StringConstraints(min_length=1, max_length=_TEXT_CHARACTERS_MAX), NoNul]
 
 Id = Annotated[Text, Path(description="our id, or the provider's")]
 Limit = Annotated[int, Query(ge=1, le=LIMIT_MAX, description="rows of a page")]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from landed.domain.accounts import ApiKey
 from landed.domain.receipts import Channel
@@ -23,13 +23,21 @@ from landed.services.sending import (
 from landed.services.sending_shapes import Accepted
 from landed.services.shapes import MessageWhole
 from landed.web import problems
-from landed.web.api.fields import Text
+from landed.web.api.fields import NoNul, Text
 from landed.web.api.keys import Permitted
 from landed.web.api.once import REPLAYED, IdempotencyKey
 
 OurId = Annotated[Text, Path(description="our id of the message")]
-Body = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX, pattern=r"^[^\x00]*$")]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2000, pattern=r"^[^\x00-\x20]*$")]
+
+
+def _without_blanks(url: str) -> str:
+    if any(char <= " " for char in url):
+        raise ValueError("It has a blank or a control character in it; write a blank as %20")
+    return url
+
+
+Body = Annotated[str, StringConstraints(max_length=TEXT_CHARACTERS_MAX), NoNul]
+Url = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_without_blanks)]
 #: What else the answers may be.
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {409: problems.described(409)}
 

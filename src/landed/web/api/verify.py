@@ -31,7 +31,7 @@ Id = Annotated[Text, Path(description="our id, the provider's, or the one in the
 GroupBy = Annotated[list[Text], Query(max_length=20, description=f"any of {_GROUPS}; repeated, or by commas")]
 Channel = AttemptChannel | Literal["none"]
 BucketAsked = Annotated[Bucket, Query(description="split the period, by hours at least")]
-Sent = Literal[AttemptChannel.SMS, AttemptChannel.VOICE]
+Sent = Literal["sms", "voice"]
 #: What else answers of those that send may be.
 RESPONSES: Final[dict[int | str, dict[str, Any]]] = {status: problems.described(status) for status in (409, 429, 502)}
 
@@ -42,7 +42,7 @@ class NewSession(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     to: Text = Field(description="the number, written in any way", examples=["+14155550123"])
-    channel: Sent = Field(default=AttemptChannel.SMS, description="how the code goes out")
+    channel: Sent = Field(default="sms", description="how the code goes out")
     account: Text | None = Field(default=None, description="its name; not needed where there is but one that can")
     region: Text | None = Field(default=None, description="ISO 3166 alpha-2: whose number it is if it has no country")
     locale: Text | None = Field(default=None, description="the language of the provider's own words", examples=["en"])
@@ -159,7 +159,7 @@ def changing_router(reader: SessionReader, verifier: Verifier, pool: Pool, sende
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         async def start() -> SessionWhole:
-            asked = SessionAsked(**new.model_dump())
+            asked = SessionAsked(**{**new.model_dump(), "channel": AttemptChannel(new.channel)})
             started = await verifier.start(asked, caller=_caller(key), account_id=key.account_id)
             return await reader.session(started, account_id=key.account_id)
 
@@ -174,9 +174,10 @@ def changing_router(reader: SessionReader, verifier: Verifier, pool: Pool, sende
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
         asked = resending or Resending()
+        channel = None if asked.channel is None else AttemptChannel(asked.channel)
 
         async def resend() -> SessionWhole:
-            started = await verifier.resend(session_id, asked.channel, caller=_caller(key), account_id=key.account_id)
+            started = await verifier.resend(session_id, channel, caller=_caller(key), account_id=key.account_id)
             return await reader.session(started, account_id=key.account_id)
 
         return await once(pool, request, key, idempotency_key, asked, resend, status=HTTPStatus.CREATED)
