@@ -26,8 +26,12 @@ class _OfLibraries(logging.Handler):
     """Writes what libraries say as lines of ours."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log = structlog.get_logger()
-        log.log(record.levelno, "library", library=record.name, says=record.getMessage(), exc_info=record.exc_info)
+        try:
+            level = max(each for each in _LEVELS.values() if each <= max(record.levelno, logging.DEBUG))
+            log = structlog.get_logger()
+            log.log(level, "library", library=record.name, says=record.getMessage(), exc_info=record.exc_info)
+        except Exception:
+            self.handleError(record)  # as handlers do: who logs is not to fail for it
 
 
 def configure(level: str, *, role: str) -> None:

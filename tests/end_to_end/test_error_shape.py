@@ -12,7 +12,7 @@ import schemathesis
 from fastapi import APIRouter, Depends, FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance
@@ -36,6 +36,8 @@ class Address(BaseModel):
 
 
 class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     to: Text | list[Text]
     address: Address | None = None
 
@@ -177,6 +179,7 @@ def test_several_bad_fields_are_all_named(ask: Ask) -> None:
         (b'{"to": "a", "address": {"city": ""}}', {"address.city"}),
         (b'{"to": "a", "address": {}}', {"address.city"}),
         (b'{"to": "a", "address": []}', {"address"}),
+        (b'{"to": "a", "mediaUrls": []}', {"mediaUrls"}),
         (b"{}", {"to"}),
         (b"[]", {"body"}),
         (b"", {"body"}),

@@ -36,6 +36,12 @@ except ZeroDivisionError:
     assert "ZeroDivisionError" in line["exception"]
 
 
+def test_a_level_of_a_librarys_own_is_told_as_the_next_below() -> None:
+    (line,) = said("logging.getLogger('a.library').log(35, 'odd')")
+
+    assert (line["level"], line["says"]) == ("warning", "odd")
+
+
 def test_what_libraries_say_of_their_work_is_not_written() -> None:
     assert said("logging.getLogger('a.library').info('works')") == []
 

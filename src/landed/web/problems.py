@@ -1,6 +1,5 @@
 """Errors as HTTP: one table gives the status, and every error has one shape, `application/problem+json` (RFC 9457)."""
 
-import re
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -190,9 +189,14 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
     if where != "body":
         return FieldProblem(field=str(path[0]) if path else str(where), detail=detail)
     # Among the names are those of types, where one of several would do: `to.list[str].1`.
-    place = [str(part) for part in path if isinstance(part, int) or re.fullmatch(r"[a-z0-9_]+", part)]
-    place = [part for index, part in enumerate(place) if index == 0 or part not in _TYPES]
+    place = [str(part) for index, part in enumerate(path) if index in (0, len(path) - 1) or not _is_of_a_type(part)]
+    if len(place) > 1 and _is_of_a_type(path[-1]):
+        place.pop()
     return FieldProblem(field=".".join(place) or str(where), detail=detail)
+
+
+def _is_of_a_type(part: int | str) -> bool:
+    return isinstance(part, str) and (part in _TYPES or "[" in part)
 
 
 def _response(
