@@ -111,13 +111,13 @@ class ExplainsOnlyWhatItKnows(Plivo):
 
 
 class HasNoName(Plivo):
-    name = "Plivo Inc."  # type: ignore[misc]
+    name = "Plivo Inc."  # type: ignore[misc]  # it is wrong on purpose
 
 
 class LeavesTheBodyOut(Plivo):
     """Without saying so: the ledger of nonces would not look at it."""
 
-    headers_without_body = frozenset({"x-plivo-signature-v3"})  # type: ignore[misc]
+    headers_without_body = frozenset({"x-plivo-signature-v3"})  # type: ignore[misc]  # wrong on purpose
 
     def nonce(self, headers: Mapping[str, str]) -> str | None:
         return None

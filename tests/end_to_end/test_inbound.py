@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -385,7 +385,10 @@ async def test_what_cannot_be_written_is_tried_again(desk: Desk, tmp_path: Path)
 @pytest.mark.anyio
 async def test_the_provider_is_told_the_accounts_credentials_where_it_asks(desk: Desk, tmp_path: Path) -> None:
     account = await desk.account()
-    guarded = lambda path, headers: answer() if "authorization" in headers else answer("401 No", b"")  # noqa: E731
+
+    def guarded(_: str, headers: Mapping[str, str]) -> bytes:
+        return answer() if "authorization" in headers else answer("401 No", b"")
+
     async with serving(guarded) as server:
         await desk.track(inbound(account, **with_media(server, "/a")))
         clerk = Clerk(desk, tmp_path)

@@ -30,7 +30,7 @@ from landed.providers.plivo.signatures import sign_v2, sign_v3
 from landed.services.receiving import Committer, Directory, DirectoryKeeper, Refusals
 from landed.store import connect, embedded, migrate, refusals
 from landed.web.callbacks import Receiver
-from landed.web.protocol import BoundedProtocol, make_server
+from landed.web.protocol import HEAD_BYTES_MAX, BoundedProtocol, make_server
 
 PUBLIC_URL = "https://hooks.example.com"
 KEY, OTHER_KEY = "aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbb"
@@ -515,6 +515,18 @@ class TestHostileSenders:
                 while received.count(b"HTTP/1.1 200 ") < answers:
                     received += connection.recv(65536)
         assert [row[6] for row in service.stored()[-3:]] == [FORM] * 3
+
+    def test_offers_do_not_make_a_head_larger_than_it_may_be(self, service: Service) -> None:
+        offer = {"Connection": "Upgrade", "Upgrade": "h2c", "X-Long": "x" * HEAD_BYTES_MAX}
+        assert service.send(request("POST", PATH, FORM, signed(PATH) | offer)).status == 431
+
+    def test_very_many_offers_in_one_piece_are_all_declined(self, service: Service) -> None:
+        offers = request("GET", "/elsewhere", headers={"Connection": "Upgrade", "Upgrade": "h2c"}) * 500
+        with service.connect() as connection:
+            connection.sendall(offers)
+            received = b""
+            while received.count(b"HTTP/1.1 404 ") < 500:
+                received += connection.recv(65536)
 
     def test_an_offered_upgrade_that_closes_is_closed(self, service: Service) -> None:
         closing = signed(PATH) | {"Connection": "close, Upgrade", "Upgrade": "h2c"}

@@ -1,7 +1,7 @@
 """A lane that changes hands is tracked at once, however much comes in on the others."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from landed.providers import registry
 from landed.services.tracking import LEASE_S, Tracker
 from landed.store import connect, frozen, lanes, partitions
 from tests.faults.house import until
+from tests.outgoing import until as until_asked
 
 QUIET, BUSY = 0, 1
 #: It is looked for a free lane four times in a lease.
@@ -100,17 +101,8 @@ async def test_a_tracker_that_is_frozen_amid_its_transaction_holds_nobody_up(dat
         assert [lane.leased_by for lane in await lanes.all_lanes(pool)] == ["successor"]
 
 
-async def _until(what: str, ask: Callable[[], Awaitable[object]]) -> None:
-    """Ask the database until it says yes."""
-    for _ in range(int(TAKEN_OVER_S_MAX / 0.1)):
-        if await ask():
-            return
-        await asyncio.sleep(0.1)
-    raise AssertionError(f"not within {TAKEN_OVER_S_MAX:g} s: {what}")
-
-
 async def _end_the_frozen(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
-    await _until("what is frozen is ended", lambda: frozen.end(pool))
+    await until_asked(lambda: frozen.end(pool), TAKEN_OVER_S_MAX)
 
 
 async def _write_by_half(connection: AsyncConnection[Any], meanwhile: Awaitable[None]) -> None:
@@ -155,7 +147,7 @@ async def test_a_tracker_that_is_frozen_as_it_renews_its_lanes_holds_nobody_up(
             patched.setattr(AsyncConnection, "execute", sleep_after_renewing)
             renewing = asyncio.create_task(lanes.lease(pool, "frozen", lease_s=0.5))
             await asleep.wait()
-        await _until("taken over", lambda: lanes.lease(pool, "successor", LEASE_S))
+        await until_asked(lambda: lanes.lease(pool, "successor", LEASE_S), TAKEN_OVER_S_MAX)
         with pytest.raises(StoreUnavailable):
             await renewing
 

@@ -1,11 +1,12 @@
 """Phone numbers: E.164 with the plus. Short codes and alphanumeric senders are none, and stay as they are."""
 
-import re
 from typing import Final
 
 #: An E.164 number has at most 15 digits and never starts with 0. Below 8 digits it is taken for a short code.
 DIGITS_MIN: Final = 8
 DIGITS_MAX: Final = 15
+#: With the plus there is no lower bound; the shortest in use have 7 with their country's code (Niue, Saint Helena).
+INTERNATIONAL_DIGITS_MIN: Final = 7
 
 #: What `mask` leaves readable: the plus, up to 4 digits (the country, often the area), and the last 2.
 FIRST_SHOWN_MAX: Final = 4
@@ -31,7 +32,9 @@ def normalise(number: str | None) -> str | None:
 
 def is_international(number: str) -> bool:
     """Whether it is written with its plus and country code, and could be somebody's."""
-    return re.fullmatch(r"\+[1-9][0-9]{6,14}", number) is not None
+    digits = number.removeprefix("+")
+    is_plain = number.startswith("+") and digits.isascii() and digits.isdigit() and digits[0] != "0"
+    return is_plain and INTERNATIONAL_DIGITS_MIN <= len(digits) <= DIGITS_MAX
 
 
 def mask(number: str) -> str:

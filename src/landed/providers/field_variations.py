@@ -48,6 +48,12 @@ def variations(data: bytes, pairs: Pairs | None, *, is_json: bool, blank_names: 
     return unique
 
 
+def with_pluses(form: bytes) -> tuple[bytes, bytes]:
+    """The form as it was before its escaped pluses came undone: all of them, or those that begin a number, where other
+    fields hold spaces."""
+    return form.replace(b"+", b"%2B"), _LEADING_PLUS.sub(b"=%2B", form)
+
+
 def _read_otherwise(data: bytes, *, is_json: bool) -> Iterator[FieldVariation]:
     if (of_json := _json_pairs(data)) is not None:
         yield FieldVariation("body_json", of_json)
@@ -58,7 +64,7 @@ def _read_otherwise(data: bytes, *, is_json: bool) -> Iterator[FieldVariation]:
             continue
         yield FieldVariation(cause, read)
         if encoding == "utf-8":
-            for kept in (data.replace(b"+", b"%2B"), _LEADING_PLUS.sub(b"=%2B", data)):
+            for kept in with_pluses(data):
                 if (literal := _form(kept, encoding)) is not None:
                     yield FieldVariation("body_plus", literal)
             bare = [(name.removeprefix(_BOM), value) for name, value in read]

@@ -21,8 +21,6 @@ SHORT_CODE_DIGITS_MIN: Final = 3
 SHORT_CODE_DIGITS_MAX: Final = 8
 #: So short, digits are a short code even where a small country has numbers of that length.
 NATIONAL_DIGITS_MIN: Final = 7
-#: E.164 has no lower bound; the shortest in use have 7 with their country's code (Niue, Saint Helena).
-E164_DIGITS_MIN: Final = 7
 #: Longer than any number with all that is written around it.
 WRITTEN_CHARACTERS_MAX: Final = 100
 #: What an error shows of it.
@@ -173,7 +171,7 @@ def _possible(number: PhoneNumber | None) -> TypeGuard[PhoneNumber]:
     return (
         number is not None
         and phonenumbers.is_possible_number_with_reason(number) == ValidationResult.IS_POSSIBLE
-        and E164_DIGITS_MIN <= len(_e164(number)) - 1 <= numbers.DIGITS_MAX
+        and numbers.INTERNATIONAL_DIGITS_MIN <= len(_e164(number)) - 1 <= numbers.DIGITS_MAX
     )
 
 

@@ -17,7 +17,7 @@ from landed.domain.callbacks import CallbackRequest
 from landed.domain.diagnoses import Case, Finding, KnownToken, Standing
 from landed.domain.errors import CallerNotAllowed, InputInvalid, LandedError
 from landed.providers.base import Credentials, Diagnoses, Provider
-from landed.services import callers
+from landed.services import callers, requests_text
 from landed.services.accounts import path_url
 from landed.services.inspecting import Inspector, request_of
 from landed.services.inspecting_shapes import Diagnosis, FindingShape
@@ -83,7 +83,7 @@ class Diagnoser:
             InputInvalid: an address is none.
         """
         for url in other_urls:
-            _refuse_unreadable(url)
+            requests_text.split_url(url)
         assert self._inspector is not None  # noqa: S101  whoever asks by id has a store
         reader = self._inspector.reader
         found = await reader.found(callback_id, account_id=account_id)
@@ -125,7 +125,7 @@ class Diagnoser:
             InputInvalid: there is no such account, or an address is none.
         """
         for url in (request.url, *other_urls):
-            _refuse_unreadable(url)
+            requests_text.split_url(url)
         known = await self._known()
         whose = self._whose(request, known)
         if account is not None:
@@ -434,11 +434,3 @@ def _at_the_door(reason: str, account: Account, request: CallbackRequest, detail
     told = _AT_THE_DOOR.get(reason, "{detail}")
     filled = told.format(account=account.name, method=request.method[:20], detail=detail.rstrip("."))
     return Finding(causes=(reason,), sentence=filled, details=(detail,) if detail else ())
-
-
-def _refuse_unreadable(url: str) -> None:
-    """Raise InputInvalid where it is no address at all."""
-    try:
-        urlsplit(url)
-    except ValueError as error:
-        raise InputInvalid(f"The address {url[:100]!r} cannot be read: {error}.", field="url") from error

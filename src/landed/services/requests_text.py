@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import SplitResult, quote_plus, urlsplit
 
 from landed.domain.callbacks import CallbackRequest
 from landed.domain.errors import InputInvalid
@@ -102,10 +102,7 @@ def _of_curl(text: str) -> CallbackRequest:
     headers = _joined(read.headers)
     if body:
         headers.setdefault("content-type", "application/x-www-form-urlencoded")
-    try:
-        headers.setdefault("host", urlsplit(url).netloc.rpartition("@")[2])
-    except ValueError as error:
-        raise InputInvalid(f"The address {url[:100]!r} cannot be read: {error}.", field="curl") from error
+    headers.setdefault("host", split_url(url, field="curl").netloc.rpartition("@")[2])
     method = read.method or ("POST" if body else "GET")
     return CallbackRequest(method=method, url=url, headers=headers, body=_bytes(body))
 
@@ -248,3 +245,15 @@ def _quoted(body: bytes) -> str:
         return shlex.quote(text)
     escaped = "".join(chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f"\\x{byte:02x}" for byte in body)
     return f"$'{escaped}'"
+
+
+def split_url(url: str, *, field: str = "url") -> SplitResult:
+    """The address by its parts.
+
+    Raises:
+        InputInvalid: it is none.
+    """
+    try:
+        return urlsplit(url)
+    except ValueError as error:
+        raise InputInvalid(f"The address {url[:100]!r} cannot be read: {error}.", field=field) from error

@@ -68,7 +68,7 @@ async def serving(
     host, port = listener.getsockname()[:2]
     base_url = _url(host, port)
     for stand_in in simulation.stand_ins.values():
-        stand_in.base_url = _url(next(iter(hosts), None) or _reached_at(host), port)
+        stand_in.base_url = _url(_reached_at(host, hosts), port)
     app = application(simulation, hosts={host, *hosts})
     options = uvicorn.Config(
         app,
@@ -102,11 +102,13 @@ def _url(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _reached_at(host: str) -> str:
-    """The address by which others reach what listens on this one: of all addresses of this machine, the one that it
-    would write to strangers from."""
+def _reached_at(host: str, names: Collection[str]) -> str:
+    """How others reach what listens on this address. On all of this machine's: by the first of the names that it may be
+    called by, or else by the address that it would write to strangers from."""
     if not ip_address(host).is_unspecified:
         return host
+    if names:
+        return next(iter(names))
     family, stranger = (socket.AF_INET6, "2001:db8::1") if ":" in host else (socket.AF_INET, "192.0.2.1")
     with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as unsent:
         unsent.connect((stranger, 9))  # sends nothing: addresses for documentation, of RFC 5737 and 3849

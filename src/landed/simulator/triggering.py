@@ -16,7 +16,7 @@ from landed.simulator.callbacks.event import Content, Event
 from landed.simulator.callbacks.signing import Family, Request, Tokens
 
 #: What signs where nobody gave a token. It is printed, and proves nothing.
-TEST_TOKEN: Final = "landed-test-token"  # noqa: S105
+TEST_TOKEN: Final = "landed-test-token"  # noqa: S105  see above
 
 _random: Final = SystemRandom()
 

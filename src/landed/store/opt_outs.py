@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
@@ -66,11 +66,6 @@ async def opted_out(connection: AsyncConnection[Any], keys: Iterable[OptOutKey])
 async def is_opted_out(connection: AsyncConnection[Any], account_id: int, sender: str, recipient: str) -> bool:
     """Whether the recipient does not want to hear from that sender."""
     return bool(await opted_out(connection, [OptOutKey(account_id, sender, recipient)]))
-
-
-def new_id() -> UUID:
-    """By chance: from one that is made of the number whoever may see only the id could find the number."""
-    return uuid4()
 
 
 async def lock(connection: AsyncConnection[Any], keys: Sequence[OptOutKey]) -> dict[OptOutKey, Stored]:

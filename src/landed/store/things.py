@@ -39,7 +39,7 @@ class Rows(Generic[R]):
         """`provider_id` is the name of the column that holds the provider's id of the thing."""
         self._name = table.name
         self._provider_id = provider_id
-        self._facts: TypeAdapter[list[tuple[R, Heard]]] = TypeAdapter(list[tuple[receipt, Heard]])  # type: ignore[valid-type]
+        self._facts: TypeAdapter[list[tuple[R, Heard]]] = TypeAdapter(list[tuple[receipt, Heard]])  # type: ignore[valid-type]  # a type that is a value
         names = [column.name for column in table.c]
         key = f"account_id, {provider_id}"
         derived = ", ".join(name for name in names if name not in ("id", "account_id", provider_id, "created_at"))

@@ -26,7 +26,7 @@ _EVERY: Final = f"SELECT {_COLUMNS} FROM users ORDER BY name"  # noqa: S608
 _FIND: Final = f"SELECT {_COLUMNS}, password_hash FROM users WHERE name = %s"  # noqa: S608
 _ANY: Final = "SELECT EXISTS (SELECT FROM users)"
 _SET_ROLE: Final = "UPDATE users SET role = %(role)s WHERE name = %(name)s"
-_SET_PASSWORD: Final = "UPDATE users SET password_hash = %(password_hash)s WHERE name = %(name)s"  # noqa: S105
+_SET_PASSWORD: Final = "UPDATE users SET password_hash = %(password_hash)s WHERE name = %(name)s"  # noqa: S105  SQL
 _SET_DISABLED: Final = "UPDATE users SET disabled_at = %(disabled_at)s WHERE name = %(name)s"
 _SIGNED_IN: Final = "UPDATE users SET signed_in_at = %s WHERE id = %s"
 # Of those who can still come in. The row locks make two that take each other's role wait for each other.

@@ -103,7 +103,7 @@ class BoundedProtocol(HttpToolsProtocol):
         #: What an application may offer besides ASGI: see Receiver.direct.
         self.direct: Direct | None = getattr(self.app, "direct", None)
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
         self.deadline = self.loop.time() + self.REQUEST_S_MAX
         if len(self.connections) > CONNECTIONS_MAX:
@@ -117,10 +117,11 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self.chunk_bytes = len(data)
+        left = memoryview(data)
         try:
             while True:
                 try:
-                    self.parser.feed_data(data)
+                    self.parser.feed_data(left)
                     break
                 except httptools.HttpParserUpgrade as upgrade:
                     if not self.head_to_upgrade:  # CONNECT: answered, and nothing is read behind it
@@ -128,7 +129,8 @@ class BoundedProtocol(HttpToolsProtocol):
                         if self.cycle is not None:
                             self.cycle.keep_alive = False
                         break
-                    data = self._without_upgrade() + data[upgrade.args[0] :]
+                    self._decline_upgrade()
+                    left = left[upgrade.args[0] :]
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, _HeadTooLarge):
                 self._refuse(431, b"headers_too_large", b"Headers too large")
@@ -156,26 +158,24 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(headers) > HEADERS_MAX:
             raise _HeadTooLarge
 
-    def _without_upgrade(self) -> bytes:
-        """The head that was just read, for a parser of its own, as if nothing else than HTTP/1.1 had been offered. Ours
-        takes what is behind an offer for the other protocol, while a server that declines reads on (RFC 9110, 7.8)."""
+    def _decline_upgrade(self) -> None:
+        """Read the head once more, by a parser of its own, as if nothing but HTTP/1.1 had been offered.
+
+        Ours takes what is behind an offer for the other protocol; a server that declines reads on (RFC 9110, 7.8).
+        The two headers of the offer, which are of this connection alone, are not kept with the callback.
+        """
         head, self.head_to_upgrade = self.head_to_upgrade, b""
         self.parser = httptools.HttpRequestParser(self)
-        return head
+        self.parser.feed_data(head)
 
     def on_headers_complete(self) -> None:
         self.is_in_head = False
-        if self.parser.should_upgrade() and (method := self.parser.get_method()) != b"CONNECT":
-            kept = [header for header in self.headers if header[0] not in (b"upgrade", b"connection")]
-            if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
-                kept.append((b"connection", b"close"))
-            lines = b"".join([b"%b: %b\r\n" % header for header in kept])
-            version = self.parser.get_http_version().encode()
-            self.head_to_upgrade = b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, lines)
-            return
         # Counted closely only where it can be too large at all.
         if self.head_bytes + 2 * self.chunk_bytes > HEAD_BYTES_MAX and _size(self.url, self.headers) > HEAD_BYTES_MAX:
             raise _HeadTooLarge
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self.head_to_upgrade = self._head_without_offer()
+            return
         if self.direct is not None and (self.cycle is None or self.cycle.response_complete):
             parser = self.parser
             take = self.direct(parser.get_method().decode("ascii"), self.url, self.headers)
@@ -191,6 +191,14 @@ class BoundedProtocol(HttpToolsProtocol):
             name == b"expect" and value.lower() == b"100-continue" for name, value in headers
         )
         super().on_headers_complete()
+
+    def _head_without_offer(self) -> bytes:
+        kept = [header for header in self.headers if header[0] not in (b"upgrade", b"connection")]
+        if any(name == b"connection" and b"close" in value.lower() for name, value in self.headers):
+            kept.append((b"connection", b"close"))
+        lines = b"".join([b"%b: %b\r\n" % header for header in kept])
+        parser = self.parser
+        return b"%b %b HTTP/%b\r\n%b\r\n" % (parser.get_method(), self.url, parser.get_http_version().encode(), lines)
 
     def on_message_complete(self) -> None:
         if self.head_to_upgrade:

@@ -83,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
                 verdicts[f"{name}V3"] = validate_v3_signature(self.command, url, nonce, token, v3, dict(fields))
         return verdicts
 
-    do_GET = do_POST = _take  # noqa: N815
+    do_GET = do_POST = _take  # noqa: N815  as the standard library calls them
 
     def log_message(self, *arguments: Any) -> None:
         """Nothing."""

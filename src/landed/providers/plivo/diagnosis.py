@@ -7,7 +7,6 @@ two of different kinds together, with the account's tokens, those it had, and th
 import base64
 import contextlib
 import hmac
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations, islice
@@ -27,7 +26,6 @@ from landed.providers.url_variations import Address
 _BLANK_NAMES: Final = ("ErrorCode", "MCC", "MNC", "PowerpackUUID", "ParentMessageUUID", "Text", "ChannelErrorCode")
 #: Of the fields of each kind of callback one, in lower case and without underscores.
 _NAMES: Final = frozenset({"messageuuid", "sessionuuid", "brandid", "campaignid", "number", "phonenumber"})
-_LEADING_PLUS: Final = re.compile(r"=\+(?=\d)")
 #: Two changes at once are tried up to here, which takes a second; with very many fields fewer, as each takes longer.
 _PAIRS_MAX: Final = 15_000
 _PAIRS_MAX_OF_LARGE: Final = 2_000
@@ -306,8 +304,8 @@ def _queries(case: Case, base: Claim) -> Iterator[tuple[tuple[str, ...], str]]:
     if not base.query:
         return
     yield ("query_added",), ""
-    for kept in (base.query.replace("+", "%2B"), _LEADING_PLUS.sub("=%2B", base.query)):
-        yield ("query_plus",), kept
+    for kept in field_variations.with_pluses(base.query.encode()):
+        yield ("query_plus",), kept.decode()
     for way in (unquote, unquote_plus, quote):
         yield ("query_encoding",), way(base.query)
     try:

@@ -67,8 +67,11 @@ def read(text: str, *, source: str) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise InputInvalid(f"{source} is not a mapping of names to values.", field="scenario")
-    if not _is_text(content):
-        raise InputInvalid(f"{source} has half of a surrogate pair in it, which is no character.", field="scenario")
+    try:
+        json.dumps(content, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError as error:
+        sentence = f"{source} has half of a surrogate pair in it, which is no character."
+        raise InputInvalid(sentence, field="scenario") from error
     return content
 
 
@@ -78,11 +81,6 @@ def _content(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_without_repeats)
     except ValueError:
         return yaml.load(text, _Loader)  # noqa: S506  it is a SafeLoader
-
-
-def _is_text(content: object) -> bool:
-    """Whether all text in it is any: JSON can write half of a character."""
-    return not re.search("[\ud800-\udfff]", json.dumps(content, ensure_ascii=False, default=str))
 
 
 def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from landed.simulator.plivo import answers
-from landed.simulator.plivo.answers import Refused, Reply, not_found
+from landed.simulator.plivo.answers import Refused, Reply
 from landed.simulator.plivo.api import Resource
 from landed.simulator.plivo.shared import Ask, Shared
 from landed.simulator.plivo.state import Account, AccountOptions
@@ -97,10 +97,7 @@ class Accounts:
         return ask.account
 
     def _sub(self, ask: Ask, auth_id: str) -> Account:
-        account = self._shared.known(auth_id)
-        if account is None or account.is_deleted or account.main_id != ask.account.id:
-            raise not_found("subaccount")
-        return account
+        return self._shared.sub_account(ask.account, auth_id)
 
     def _name(self, ask: Ask) -> str:
         return ask.parameters.text("name", characters_max=_NAME_CHARACTERS_MAX)

@@ -79,7 +79,8 @@ class Numbers:
             held.app_id = self._application(ask, given.text("app_id"))
         held.alias = given.text("alias", held.alias or "") or None
         if "subaccount" in given:
-            held.subaccount = self._subaccount(ask, given.text("subaccount"))
+            auth_id = given.text("subaccount")
+            held.subaccount = self._shared.sub_account(ask.account, auth_id).id if auth_id else None
         return Reply(status=202, content={"message": "changed"})
 
     def give_back(self, ask: Ask, number: str) -> Reply:
@@ -117,13 +118,6 @@ class Numbers:
         if application is None or application.account_id != ask.account.id:
             raise not_found("application")
         return app_id
-
-    def _subaccount(self, ask: Ask, auth_id: str) -> str | None:
-        """One of the account's own; an empty one is none."""
-        account = self._shared.known(auth_id) if auth_id else None
-        if auth_id and (account is None or account.is_deleted or account.main_id != ask.account.id):
-            raise not_found("subaccount")
-        return auth_id or None
 
     def _held(self, ask: Ask, number: str) -> Number:
         held = self.of(ask.account.id).get(number.removeprefix("+"))

@@ -20,7 +20,7 @@ from landed.simulator.carrier.carrier import Carrier
 from landed.simulator.carrier.chaos import Chaos, Flaw
 from landed.simulator.carrier.scenario import Answer, Outcome
 from landed.simulator.items import AnyTruth
-from landed.simulator.plivo.answers import Refused
+from landed.simulator.plivo.answers import Refused, not_found
 from landed.simulator.plivo.parameters import Parameters
 from landed.simulator.plivo.state import ACCOUNTS_MAX, KEPT_MAX, Account, AccountOptions, State
 
@@ -94,6 +94,17 @@ class Shared:
         account = self.state.accounts.get(auth_id)
         if account is None and auth_id in self._given:
             return self.open_account(auth_id, self._given[auth_id])
+        return account
+
+    def sub_account(self, main: Account, auth_id: str) -> Account:
+        """One of the account's own.
+
+        Raises:
+            Refused: 404.
+        """
+        account = self.known(auth_id)
+        if account is None or account.is_deleted or account.main_id != main.id:
+            raise not_found("subaccount")
         return account
 
     def accounts(self) -> list[Account]:

@@ -61,10 +61,11 @@ def test_an_address_has_limits(query: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["landed.test?country=GB", "landed.test/?country=GB#", "landed.test#", "[::1"])
-def test_a_page_reads_its_address_from_the_line_of_the_request(host: str) -> None:
+@pytest.mark.parametrize("query", [b"country=US&tag=%C3%A9", b"country=US&tag=\xe9"])
+def test_a_page_reads_its_address_from_the_line_of_the_request(host: str, query: bytes) -> None:
     scope = {
         "type": "http", "method": "GET", "scheme": "https", "path": "/messages",
-        "query_string": b"country=US&tag=%C3%A9", "headers": [(b"host", host.encode())],
+        "query_string": query, "headers": [(b"host", host.encode())],
     }  # fmt: skip
     pages = cast(Pages, SimpleNamespace(clock=lambda: NOW))
 

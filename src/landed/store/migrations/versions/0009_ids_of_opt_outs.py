@@ -1,4 +1,7 @@
-"""ids of opt-outs by chance: from those that were made of account, sender and recipient a recipient could be found"""
+"""ids of opt-outs by chance: from those that were made of account, sender and recipient a recipient could be found
+
+The audit log is never rewritten: what it tells of old ids stays, for the administrators who alone read it.
+"""
 
 from alembic import op
 
