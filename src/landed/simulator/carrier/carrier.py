@@ -140,7 +140,7 @@ class Carrier:
 
     @property
     def under_way(self) -> int:
-        """Callbacks that wait for their answer."""
+        """Callbacks that wait for their turn, or for their answer."""
         return len(self._under_way)
 
     @property
