@@ -8,8 +8,9 @@ import math
 import sys
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
+from struct import Struct
 from typing import Final
 
 ERROR: Final = 0.05
@@ -30,28 +31,13 @@ def estimate_ms(index: int) -> float:
     return 2 * GAMMA**index / (1 + GAMMA)
 
 
-def quantile_ms(histogram: Mapping[int, int], q: float) -> float | None:
-    """The q-quantile (0 to 1) of a histogram of bucket -> count; None when it is empty."""
-    return quantiles_ms(histogram, (q,))[0]
-
-
-def quantiles_ms(histogram: Mapping[int, int], qs: Sequence[float]) -> list[float | None]:
-    """Several quantiles, as `quantile_ms` has them."""
-    buckets = sorted(histogram)
-    seen = list(accumulate(map(histogram.__getitem__, buckets)))
-    if not seen or seen[-1] <= 0:
-        return [None] * len(qs)
-    # The first bucket that more than the rank have reached.
-    found = [bisect_right(seen, q * (seen[-1] - 1)) for q in qs]
-    return [estimate_ms(buckets[min(index, len(buckets) - 1)]) for index in found]
-
-
 # --- a whole histogram as one integer -------------------------------------------------------------------------
 # Bucket i has the 32 bits from bit 32 i on. So histograms add up with `+`, thousands of them in a millisecond, and one
 # message goes in as `+ one(i)` and out as `- one(i)`. Counts stay below 2**32 and, all in all, never below 0.
 
 _BITS: Final = 32
 _BYTES: Final = _BITS // 8
+_LENGTH: Final = Struct(">I")
 
 
 def one(index: int) -> int:
@@ -61,12 +47,28 @@ def one(index: int) -> int:
 
 def counts(histogram: int) -> dict[int, int]:
     """The buckets that are not empty, and how many are in each."""
+    lowest, counted = _spread(histogram)
+    return {index: count for index, count in enumerate(counted, lowest) if count}
+
+
+def quantiles_ms(histogram: int, qs: Sequence[float]) -> list[float | None]:
+    """The q-quantile for each q (0 to 1); None where the histogram is empty."""
+    lowest, counted = _spread(histogram)
+    seen = list(accumulate(counted))
+    if not seen:
+        return [None] * len(qs)
+    # The first bucket that more than the rank have reached.
+    return [estimate_ms(lowest + bisect_right(seen, q * (seen[-1] - 1))) for q in qs]
+
+
+def _spread(histogram: int) -> tuple[int, Sequence[int]]:
+    """The first bucket that is not empty, and how many are in each from there to the last."""
     lowest = _lowest(histogram)
     shifted = histogram >> _BITS * lowest
-    buckets = array("I", shifted.to_bytes(-(-shifted.bit_length() // _BITS) * _BYTES, "little"))
+    counted = array("I", shifted.to_bytes(-(-shifted.bit_length() // _BITS) * _BYTES, "little"))
     if sys.byteorder == "big":
-        buckets.byteswap()
-    return {index: count for index, count in enumerate(buckets, lowest) if count}
+        counted.byteswap()
+    return lowest, counted
 
 
 def _lowest(histogram: int) -> int:
@@ -86,3 +88,16 @@ def pack(histogram: int) -> bytes:
 def unpack(packed: bytes) -> int:
     """What `pack` packed."""
     return int.from_bytes(packed[2:], "little") << _BITS * int.from_bytes(packed[:2], "little")
+
+
+def unpack_all(packed: bytes) -> int:
+    """The sum of histograms that `pack` packed, one behind the other, each behind its length in four bytes."""
+    total = at = 0
+    while at < len(packed):
+        begin = at + _LENGTH.size
+        (length,) = _LENGTH.unpack_from(packed, at)
+        at = begin + length
+        if length:
+            lowest = packed[begin] + 256 * packed[begin + 1]
+            total += int.from_bytes(packed[begin + 2 : at], "little") << _BITS * lowest
+    return total

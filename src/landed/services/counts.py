@@ -6,7 +6,9 @@ nobody knows. `missing_rate` is those whose end the provider did not tell us by 
 final yet. `conversion_rate` is over those of which it was reported whether they converted.
 """
 
+import operator
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from pydantic import Field
@@ -111,57 +113,65 @@ class Changes(Shape):
     cost: list[CostChange]
 
 
-class Tally:
-    """The counts of one group, while its rows come in."""
+#: Where the numbers of a tally are: the sums, then the messages of each status, then those of them sent by us.
+_STATUSES: Final = tuple(status.value for status in Status)
+_AT: Final = {status: at for at, status in enumerate(_STATUSES, len(Sums._fields))}
+_OUTBOUND: Final = len(_STATUSES)
+_LENGTH: Final = len(Sums._fields) + 2 * len(_STATUSES)
 
-    __slots__ = ("by_status", "cost_nanos", "histogram", "outbound", "sums")
+
+def _sent(statuses: Iterable[Status]) -> Callable[[Sequence[int]], tuple[int, ...]]:
+    """Takes from the numbers of a tally those of messages sent by us that have one of these statuses."""
+    return operator.itemgetter(*(_AT[status] + _OUTBOUND for status in statuses))
+
+
+_SENT, _SENT_FINAL, _SENT_DELIVERED, _SENT_FAILED = _sent(Status), _sent(FINAL), _sent(DELIVERED), _sent(FAILED)
+
+
+class Tally:
+    """The counts of one group, while its rows come in. Its numbers are one list, which is added to another at once."""
+
+    __slots__ = ("cost_nanos", "histogram", "numbers")
 
     def __init__(self) -> None:
-        self.sums = [0] * len(Sums._fields)
-        self.by_status: dict[str, int] = {}
-        self.outbound: dict[str, int] = {}
+        self.numbers = [0] * _LENGTH
         self.cost_nanos: dict[str, int] = {}
         self.histogram = 0
 
     def add(self, direction: str, status: str, currency: str, sums: Sums) -> None:
-        mine = self.sums
-        for index, value in enumerate(sums):
-            mine[index] += value
-        self.by_status[status] = self.by_status.get(status, 0) + sums.messages
+        numbers = self.numbers
+        numbers[: len(sums)] = map(operator.add, numbers, sums)
+        numbers[_AT[status]] += sums.messages
         if direction == Direction.OUTBOUND:
-            self.outbound[status] = self.outbound.get(status, 0) + sums.messages
+            numbers[_AT[status] + _OUTBOUND] += sums.messages
         if sums.cost_nanos:
             self.cost_nanos[currency] = self.cost_nanos.get(currency, 0) + sums.cost_nanos
 
     def merge(self, other: "Tally") -> None:
-        self.sums = [mine + theirs for mine, theirs in zip(self.sums, other.sums, strict=True)]
-        for mine, theirs in (
-            (self.by_status, other.by_status), (self.outbound, other.outbound), (self.cost_nanos, other.cost_nanos)
-        ):  # fmt: skip
-            for name, value in theirs.items():
-                mine[name] = mine.get(name, 0) + value
+        self.numbers = list(map(operator.add, self.numbers, other.numbers))
+        for currency, nanos in other.cost_nanos.items():
+            self.cost_nanos[currency] = self.cost_nanos.get(currency, 0) + nanos
         self.histogram += other.histogram
 
     @property
     def messages(self) -> int:
-        return self.sums[0]
+        return self.numbers[0]
 
     @property
     def failed(self) -> int:
-        return sum(self.outbound.get(status, 0) for status in FAILED)
+        return sum(_SENT_FAILED(self.numbers))
 
     def told(self) -> dict[str, Any]:
         """The fields of `Counts`."""
-        messages, parts, units, _, missing, converted, unconverted = self.sums
-        final = sum(self.outbound.get(status, 0) for status in FINAL)
-        delivered = sum(self.outbound.get(status, 0) for status in DELIVERED)
+        messages, parts, units, _, missing, converted, unconverted = self.numbers[: len(Sums._fields)]
+        final = sum(_SENT_FINAL(self.numbers))
         return {
             "messages": messages,
             "parts": parts,
             "units": units,
-            **{status: self.by_status.get(status, 0) for status in _STATUSES},
-            "pending": sum(self.outbound.values()) - final,
-            "delivery_rate": rate(delivered, final),
+            **{status: self.numbers[at] for status, at in _AT.items()},
+            "pending": sum(_SENT(self.numbers)) - final,
+            "delivery_rate": rate(sum(_SENT_DELIVERED(self.numbers)), final),
             "failure_rate": rate(self.failed, final),
             "receipts_missing": missing,
             "missing_rate": rate(missing, final),
@@ -178,9 +188,6 @@ class Tally:
         return Counts(**self.told())
 
 
-_STATUSES: Final = tuple(status.value for status in Status)
-
-
 def rate(some: int, of_all: int) -> float | None:
     return round(some / of_all, 6) if of_all else None
 
@@ -191,7 +198,7 @@ def quantiles(histogram: int) -> Quantiles:
 
 def quantiles_s(histogram: int) -> dict[str, float | None]:
     """Seconds, by the names of `QUANTILES`."""
-    found = latency.quantiles_ms(latency.counts(histogram), tuple(QUANTILES.values()))
+    found = latency.quantiles_ms(histogram, tuple(QUANTILES.values()))
     return dict(zip(QUANTILES, map(_seconds, found), strict=True))
 
 

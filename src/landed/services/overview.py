@@ -90,13 +90,10 @@ class Overviewer:
         words = Words(accounts=names, providers=self._providers)
         filters = wanted(question, names, account_id)
 
-        async def others() -> tuple[list[SeriesRow], Funnel | None]:
-            """After each other, so that the whole takes no more connections than are kept open."""
-            series = await self._series(filters, over_time, tagged=question.tagged)
-            return series, await self._sessions(asked, account_id)
-
-        (sums, histograms), (series, sessions) = await asyncio.gather(
-            self._whole(filters, as_one, tagged=question.tagged), others()
+        (sums, histograms), series, sessions = await asyncio.gather(
+            self._whole(filters, as_one, tagged=question.tagged),
+            self._series(filters, over_time, tagged=question.tagged),
+            self._sessions(asked, account_id),
         )
         tables = Tables(as_one, words, asked.top)
         tables.add(sums, histograms)
@@ -131,8 +128,10 @@ class Overviewer:
         lines: dict[tuple[str, str, str], int] = {}
         numbers = {row.id: lines.setdefault((row.direction, row.status, row.currency), len(lines)) for row in picked}
         slots = within.slots()
-        sums = await analytics.sums(self._engine, slots, numbers)
-        latencies = await analytics.latencies(self._engine, slots, dict.fromkeys(numbers, 0))
+        sums, latencies = await asyncio.gather(
+            analytics.sums(self._engine, slots, numbers),
+            analytics.latencies(self._engine, slots, dict.fromkeys(numbers, 0)),
+        )
         tallies = [Tally() for _ in within.starts]
         of_line = list(lines)
         for (number, place), added in sums.items():

@@ -1,7 +1,7 @@
 """The tables of an overview: every one of them added up from the same rows, which are read once."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any, Final
 
 from landed.services.counts import Counts, Tally, bars, change, changes, rate
@@ -20,6 +20,10 @@ class _Pair:
 
     def __init__(self) -> None:
         self.now, self.before = Tally(), Tally()
+
+    def merge(self, other: "_Pair") -> None:
+        self.now.merge(other.now)
+        self.before.merge(other.before)
 
 
 class _Coded:
@@ -42,26 +46,30 @@ class Tables:
         self._top = top
         self._totals = _Pair()
         self._groups: dict[Group, defaultdict[Any, _Pair]] = {group: defaultdict(_Pair) for group in TABLES}
-        self._of_row: dict[int, Sequence[_Pair]] = {}
         self._errors: defaultdict[tuple[str, str | None], _Coded] = defaultdict(_Coded)
 
     def add(self, sums: Iterable[tuple[Any, int, Sums]], histograms: Iterable[tuple[Any, int, int]]) -> None:
-        for row, place, added in sums:
-            is_now = place == self._place_now
-            for pair in self._pairs(row):
-                (pair.now if is_now else pair.before).add(row.direction, row.status, row.currency, added)
-            if row.error_code:
-                self._add_error(row, added.messages, is_now=is_now)
-        for row, place, histogram in histograms:
-            for pair in self._pairs(row):
-                (pair.now if place == self._place_now else pair.before).histogram += histogram
+        """Add up what lies in the same groups of all tables first: there are fewer of these than rows."""
+        cells: defaultdict[tuple[Any, ...], _Pair] = defaultdict(_Pair)
+        of_row: dict[int, _Pair] = {}
+        named = [self._words.of(group) for group in TABLES]
 
-    def _pairs(self, row: Any) -> Sequence[_Pair]:
-        """The groups that a combination belongs to."""
-        if row.id not in self._of_row:
-            groups = (pairs[self._words.group(group, row)] for group, pairs in self._groups.items())
-            self._of_row[row.id] = (self._totals, *groups)
-        return self._of_row[row.id]
+        def tally(row: Any, place: int) -> Tally:
+            pair = of_row.get(row.id)
+            if pair is None:
+                pair = of_row[row.id] = cells[tuple([name(row) for name in named])]
+            return pair.now if place == self._place_now else pair.before
+
+        for row, place, added in sums:
+            tally(row, place).add(row.direction, row.status, row.currency, added)
+            if row.error_code:
+                self._add_error(row, added.messages, is_now=place == self._place_now)
+        for row, place, histogram in histograms:
+            tally(row, place).histogram += histogram
+        for keys, cell in cells.items():
+            self._totals.merge(cell)
+            for pairs, key in zip(self._groups.values(), keys, strict=True):
+                pairs[key].merge(cell)
 
     def _add_error(self, row: Any, messages: int, *, is_now: bool) -> None:
         coded = self._errors[row.error_code, self._words.provider(row.account_id)]
@@ -99,8 +107,7 @@ class Tables:
         pairs.sort(key=lambda each: (-each[1].now.messages, -each[1].before.messages, str(each[0])))
         rest = _Pair()
         for _, pair in pairs[self._top :]:
-            rest.now.merge(pair.now)
-            rest.before.merge(pair.before)
+            rest.merge(pair)
         return Table(
             groups=len(pairs),
             rows=[TableRow(**{group.value: shown(group, key)}, **self._told(pair)) for key, pair in pairs[: self._top]],

@@ -1,7 +1,8 @@
 """What can be asked about many messages: what to group and filter by, and the counters that answer it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final
 
 from landed.domain.buckets import Bucket
@@ -82,18 +83,18 @@ class Words:
         meaning = shapes.error_meaning(error_code or None, self.accounts.get(account_id), self.providers)
         return meaning.fault if meaning else None
 
-    def group(self, group: Group, row: Any) -> Any:
-        """What a group is called, of a row of `dimensions`; "" and None: not known."""
+    def of(self, group: Group) -> Callable[[Any], Any]:
+        """Tells what a group is called, of a row of `dimensions`; "" and None: not known."""
         if group is Group.ACCOUNT:
-            account = self.accounts.get(row.account_id)
-            return account.name if account else None
+            names = {each.id: each.name for each in self.accounts.values()}
+            return lambda row: names.get(row.account_id)
         if group is Group.PROVIDER:
-            return self.provider(row.account_id)
+            return lambda row: self.provider(row.account_id)
         if group is Group.NETWORK:
-            return row.mcc, row.mnc
+            return attrgetter("mcc", "mnc")
         if group is Group.FAULT:
-            return self.fault(row.error_code, row.account_id)
-        return getattr(row, group.value)
+            return lambda row: self.fault(row.error_code, row.account_id)
+        return attrgetter(group.value)
 
 
 def columns(group_by: Sequence[Group]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -175,10 +175,9 @@ class Reporter:
         keys: dict[tuple[Any, ...], int] = {}
         of_line: dict[int, int] = {}
         of_key: dict[int, int] = {}
-        for row in picked:
-            line = _line(row, group_by, words)
-            of_line[row.id] = lines.setdefault(line, len(lines))
-            of_key[row.id] = keys.setdefault(line.key, len(keys))
+        for dimension_id, line in _lines(picked, group_by, words):
+            of_line[dimension_id] = lines.setdefault(line, len(lines))
+            of_key[dimension_id] = keys.setdefault(line.key, len(keys))
         slots = within.slots()
         try:
             sums, latencies = await asyncio.gather(
@@ -278,11 +277,12 @@ class _Cells:
         return any(tally.messages for tally in self.tallies.values())
 
 
-def _line(row: Any, group_by: Sequence[Group], words: Words) -> _Line:
-    key = tuple(words.group(group, row) for group in group_by)
-    if Group.ERROR_CODE not in group_by:
-        return _Line(key, row.direction, row.status, row.currency)
-    return _Line(key, row.direction, row.status, row.currency, row.error_code, words.provider(row.account_id))
+def _lines(picked: Iterable[Any], group_by: Sequence[Group], words: Words) -> Iterator[tuple[int, _Line]]:
+    """The line of each combination, by its id."""
+    named = [words.of(group) for group in group_by]
+    for row in picked:
+        codes = (row.error_code, words.provider(row.account_id)) if Group.ERROR_CODE in group_by else ()
+        yield row.id, _Line(tuple([name(row) for name in named]), row.direction, row.status, row.currency, *codes)
 
 
 def _rows(

@@ -4,16 +4,31 @@ First the combinations that are asked about are looked up and numbered (`pick`);
 these numbers and by stretches of time, and here each stretch is put where it belongs.
 """
 
+import operator
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ARRAY, TIMESTAMP, BindParameter, ColumnElement, Integer, Row, and_, bindparam, or_, select, text
+from sqlalchemy import (
+    ARRAY,
+    TIMESTAMP,
+    BindParameter,
+    ColumnElement,
+    Dialect,
+    Integer,
+    Row,
+    TypeDecorator,
+    and_,
+    bindparam,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from landed.domain.counters import MINUTES, Grain, Resolution
-from landed.domain.latency import unpack
+from landed.domain.latency import unpack_all
 from landed.domain.periods import Slot
 from landed.store import reading
 from landed.store.schema import dimensions
@@ -37,13 +52,25 @@ _SUMS: Final = """
        sum(messages)::bigint, sum(parts)::bigint, sum(units)::bigint, sum(cost_nanos)::bigint,
        sum(receipts_missing)::bigint, sum(converted)::bigint, sum(unconverted)::bigint
 """
-_LENGTH_BYTES: Final = 4
 #: All histograms of one number and stretch in one piece, each behind its length: that is far fewer rows to read.
 _HISTOGRAMS: Final = "string_agg(int4send(length(c.histogram)) || c.histogram, ''::bytea)"
 _MOMENT: Final = TIMESTAMP(timezone=True)
-_INTEGERS: Final = ARRAY(Integer)
 #: Places in time, each with the sign that what is counted has there.
 _Places = tuple[tuple[int, int], ...]
+
+
+class _Literal(TypeDecorator[Sequence[Any]]):
+    """An array as PostgreSQL writes it. psycopg, which dumps any list, would go through it thrice."""
+
+    impl = ARRAY
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[Any] | None], str]:
+        return lambda values: f"{{{','.join(map(str, values or ()))}}}"
+
+
+_INTEGERS: Final = _Literal(Integer)
+_MOMENTS: Final = _Literal(_MOMENT)
 
 
 class TooManyRows(Exception):
@@ -60,6 +87,9 @@ class Sums(NamedTuple):
     receipts_missing: int
     converted: int
     unconverted: int
+
+
+_NONE: Final = Sums(0, 0, 0, 0, 0, 0, 0)
 
 
 async def pick(
@@ -85,15 +115,14 @@ async def sums(
     Raises:
         TooManyRows: the database has more than `limit` of them, by number, stretch of time and resolution.
     """
-    found: dict[tuple[int, int], list[int]] = {}
+    found: dict[tuple[int, int], Sequence[int]] = {}
     rows = await _rows(engine, "counters", _SUMS, slots, numbers, None if limit is None else limit + 1)
     if limit is not None and len(rows) > limit:
         raise TooManyRows
     for number, places, values in rows:
         for place, sign in places:
-            added = found.setdefault((number, place), [0] * len(values))
-            for index, value in enumerate(values):
-                added[index] += sign * value
+            before = found.get((number, place), _NONE)
+            found[number, place] = list(map(operator.add if sign > 0 else operator.sub, before, values))
     return {key: Sums(*added) for key, added in found.items() if any(added)}
 
 
@@ -104,20 +133,10 @@ async def latencies(engine: AsyncEngine, slots: Slots, numbers: Mapping[int, int
     """
     found: dict[tuple[int, int], int] = {}
     for number, places, (packed,) in await _rows(engine, "latencies", _HISTOGRAMS, slots, numbers, None):
-        histogram = _added_up(packed)
+        histogram = unpack_all(packed)
         for place, sign in places:
             found[number, place] = found.get((number, place), 0) + sign * histogram
     return {key: histogram for key, histogram in found.items() if histogram}
-
-
-def _added_up(packed: bytes) -> int:
-    """Histograms, each behind its length, as one."""
-    total = at = 0
-    while at < len(packed):
-        begin = at + _LENGTH_BYTES
-        at = begin + int.from_bytes(packed[at:begin], "big")
-        total += unpack(packed[begin:at])
-    return total
 
 
 async def _rows(
@@ -138,11 +157,8 @@ async def _rows(
         bound += values
         parts.append(_PART.format(added=added, table=table, resolution=resolution.value, gaps=gaps))
     statement = text("UNION ALL".join(parts) + ("" if limit is None else f" LIMIT {limit:d}"))
-    found = await reading.rows(engine, statement.bindparams(*bound))
-    return [
-        (number, stretches[resolution][place - 1].places, values)
-        for resolution, number, place, *values in map(tuple, found)
-    ]
+    found: Sequence[Sequence[Any]] = await reading.rows(engine, statement.bindparams(*bound))
+    return [(number, stretches[resolution][place - 1].places, values) for resolution, number, place, *values in found]
 
 
 class _Stretch(NamedTuple):
@@ -177,7 +193,7 @@ def _times(resolution: Resolution, stretches: Sequence[_Stretch]) -> tuple[str, 
     bound: list[BindParameter[Any]] = [
         bindparam(f"since_{resolution}", since, _MOMENT),
         bindparam(f"until_{resolution}", until, _MOMENT),
-        bindparam(f"starts_{resolution}", [stretch.since for stretch in stretches], ARRAY(_MOMENT)),
+        bindparam(f"starts_{resolution}", [stretch.since for stretch in stretches], _MOMENTS),
     ]
     counted = [number for number, stretch in enumerate(stretches, 1) if stretch.places]
     if len(counted) == len(stretches):
@@ -190,7 +206,7 @@ def _times(resolution: Resolution, stretches: Sequence[_Stretch]) -> tuple[str, 
         for number in range((stretch.until - stretch.since) // length)
     ]
     if len(moments) * length < (until - since) / 2:
-        bound.append(bindparam(f"moments_{resolution}", moments, ARRAY(_MOMENT)))
+        bound.append(bindparam(f"moments_{resolution}", moments, _MOMENTS))
         return _SPARSE.format(resolution=resolution.value), bound
     bound.append(bindparam(f"counted_{resolution}", counted, _INTEGERS))
     return _BROKEN.format(resolution=resolution.value), bound

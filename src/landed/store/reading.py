@@ -2,9 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Executable, Row, select
+from psycopg import AsyncConnection, AsyncCursor
+from psycopg.pq import Format
+from psycopg.types.numeric import Int8BinaryLoader
+from sqlalchemy import Executable, Row, event, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -24,16 +28,39 @@ def sqlalchemy_url(database_url: str) -> str:
 
 
 def engine(database_url: str) -> AsyncEngine:
-    """Connections are checked when they are taken: the database may have restarted."""
-    return create_async_engine(
+    """Each statement stands for itself: there are no transactions to begin and to end."""
+    made = create_async_engine(
         sqlalchemy_url(database_url),
-        pool_size=4,
-        max_overflow=4,
-        pool_pre_ping=True,
+        isolation_level="AUTOCOMMIT",
+        pool_size=6,  # as many statements as one overview has under way
+        max_overflow=2,
         pool_timeout=5,
         hide_parameters=True,  # errors, and so logs, would hold numbers
-        connect_args={**OPTIONS, "application_name": "landed"},
+        # Prepared statements get plans that fit any values: they took twice as long as those made for the values.
+        connect_args={
+            **OPTIONS,
+            "application_name": "landed",
+            "cursor_factory": _BinaryCursor,
+            "prepare_threshold": None,
+        },
     )
+    event.listen(made.sync_engine, "connect", _configure)
+    return made
+
+
+def _configure(connection: Any, _: object) -> None:
+    connection.driver_connection.adapters.register_loader("xid8", Int8BinaryLoader)  # psycopg knows its text alone
+    with closing(connection.cursor()) as cursor:
+        # Starting parallel workers takes longer than what they would do: 21 ms for a statement of 14.
+        cursor.execute("SET max_parallel_workers_per_gather = 0")
+
+
+class _BinaryCursor(AsyncCursor[Any]):
+    """Values come as PostgreSQL has them. As text, bytes are twice as many, and histograms took half of our time."""
+
+    def __init__(self, connection: AsyncConnection[Any], **options: Any) -> None:
+        super().__init__(connection, **options)
+        self.format = Format.BINARY
 
 
 class AccountName(NamedTuple):
@@ -66,14 +93,24 @@ async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]
 async def _rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
     try:
         with translated():
-            async with engine.connect() as connection:
-                return (await connection.execute(statement)).all()
+            try:
+                return await _asked(engine, statement)
+            except DBAPIError as error:
+                if not error.connection_invalidated:
+                    raise
+            # The database restarted while the connection lay in the pool, which has dropped all of that age by now.
+            return await _asked(engine, statement)
     except PoolExhausted as error:
         raise StoreUnavailable("All connections to the database are busy.") from error
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error.orig, UNAVAILABLE):
             raise StoreUnavailable(f"The database is away: {type(error.orig).__name__}.") from error
         raise
+
+
+async def _asked(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
+    async with engine.connect() as connection:
+        return (await connection.execute(statement)).all()
 
 
 async def account_names(engine: AsyncEngine) -> dict[int, AccountName]:

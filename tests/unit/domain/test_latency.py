@@ -25,11 +25,9 @@ def test_a_longer_latency_is_never_in_a_lower_bucket(one: int, other: int) -> No
 
 @given(st.lists(MILLISECONDS, min_size=1), st.floats(0, 1))
 def test_a_quantile_is_within_five_percent_of_the_latency_at_its_rank(latencies: list[int], q: float) -> None:
-    histogram: dict[int, int] = {}
-    for latency_ms in latencies:
-        histogram[latency.bucket(latency_ms)] = histogram.get(latency.bucket(latency_ms), 0) + 1
+    histogram = histogram_of([latency.bucket(latency_ms) for latency_ms in latencies])
 
-    estimate = latency.quantile_ms(histogram, q)
+    (estimate,) = latency.quantiles_ms(histogram, (q,))
 
     exact = sorted(latencies)[int(q * (len(latencies) - 1))]
     assert estimate is not None
@@ -45,9 +43,8 @@ def test_what_is_slower_than_the_last_bucket_counts_in_it() -> None:
     assert latency.bucket(10**18) == latency.BUCKET_MAX
 
 
-@pytest.mark.parametrize("histogram", [{}, {3: 0}])
-def test_an_empty_histogram_has_no_quantile(histogram: dict[int, int]) -> None:
-    assert latency.quantile_ms(histogram, 0.5) is None
+def test_an_empty_histogram_has_no_quantile() -> None:
+    assert latency.quantiles_ms(0, (0.0, 0.5, 1.0)) == [None, None, None]
 
 
 # --- whole histograms as one integer -------------------------------------------------------------------------------
@@ -67,6 +64,15 @@ def test_a_histogram_counts_each_message_in_its_bucket(buckets: list[int]) -> No
 @given(BUCKETS)
 def test_a_histogram_is_unpacked_as_it_was_packed(buckets: list[int]) -> None:
     assert latency.unpack(latency.pack(histogram_of(buckets))) == histogram_of(buckets)
+
+
+@given(st.lists(BUCKETS, max_size=5))
+def test_many_packed_histograms_are_unpacked_as_their_sum(histograms: list[list[int]]) -> None:
+    packed = [latency.pack(histogram_of(buckets)) for buckets in histograms]
+
+    total = latency.unpack_all(b"".join(len(each).to_bytes(4, "big") + each for each in packed))
+
+    assert total == sum(map(histogram_of, histograms))
 
 
 @given(BUCKETS, BUCKETS)

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import psycopg
 import pytest
+from psycopg.pq import Format
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -19,6 +20,18 @@ ASLEEP = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND query = 'SELECT pg_sleep(30)' AND state = 'active'
 """
+_CLOSE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+ WHERE datname = current_database() AND state = 'idle' AND pid <> pg_backend_pid()
+"""
+_TYPES = text("""
+SELECT DISTINCT types.oid, types.typname
+  FROM pg_attribute AS columns
+  JOIN pg_class AS tables ON tables.oid = columns.attrelid
+  JOIN pg_namespace AS schemas ON schemas.oid = tables.relnamespace
+  JOIN pg_type AS types ON types.oid = columns.atttypid
+ WHERE schemas.nspname = 'public' AND columns.attnum > 0 AND NOT columns.attisdropped
+""")
 
 
 def test_an_error_of_a_query_tells_nothing_of_whom_was_asked_for() -> None:
@@ -66,6 +79,39 @@ async def test_a_query_whose_caller_is_gone_is_ended(database: str, engine: Asyn
     with pytest.raises(asyncio.CancelledError):
         await asking
     await until(lambda: is_awake(database))
+
+
+@pytest.mark.anyio
+async def test_a_question_is_asked_again_where_the_database_closed_idle_connections(
+    database: str, engine: AsyncEngine
+) -> None:
+    async with engine.connect(), engine.connect():
+        pass  # two are kept open
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        closed = await (await connection.execute(_CLOSE)).fetchall()
+
+    both = await asyncio.gather(*(reading.rows(engine, text("SELECT 1")) for _ in range(2)))
+
+    assert closed == [(True,), (True,)]
+    assert [rows[0][0] for rows in both] == [1, 1]
+
+
+@pytest.mark.anyio
+async def test_a_question_that_closes_its_connection_is_not_asked_for_ever(engine: AsyncEngine) -> None:
+    with pytest.raises(StoreUnavailable):
+        await reading.rows(engine, text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
+@pytest.mark.anyio
+async def test_a_value_of_every_type_of_the_schema_is_read_as_it_is(engine: AsyncEngine) -> None:
+    """Values are read in binary, where psycopg takes what it does not know for bytes."""
+    async with engine.connect() as connection:
+        adapters = cast(Any, (await connection.get_raw_connection()).driver_connection).adapters
+        types = (await connection.execute(_TYPES)).all()
+
+    assert len(types) > 5
+    loaders = {name: adapters.get_loader(oid, Format.BINARY) for oid, name in types}
+    assert [name for name, loader in loaders.items() if loader is None] == []
 
 
 class FrozenEngine:
