@@ -307,7 +307,7 @@ class _Arrival:
 
     def read_headers(self, raw: RawHeaders) -> None:
         """As they are stored, one line each, and by name, repeated ones joined with commas."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+        headers = {_name(name): value.decode("latin-1") for name, value in raw}
         if len(headers) < len(raw):
             for name in headers:
                 sought = name.encode("latin-1")
@@ -362,6 +362,12 @@ class _Arrival:
             self.body,
             body_bytes,
         )
+
+
+@lru_cache(maxsize=256)
+def _name(name: bytes) -> str:
+    """The name of a header. Providers have two dozen, the same in each request."""
+    return name.decode("latin-1")
 
 
 async def _refuse(refusal: "_Refusal", problem: bytes, receive: Receive, send: Send) -> None:

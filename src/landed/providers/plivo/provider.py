@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from landed.providers.plivo.client import PlivoClient
 
+_POLICIES: Final = {policy.value: policy for policy in signatures.Policy}  # a third of the time of Policy(text)
+
 
 class Plivo:
     name: Final = "plivo"
@@ -44,7 +46,7 @@ class Plivo:
             request.headers,
             lambda: callbacks.signed_fields(request),
             credentials.auth_tokens,
-            signatures.Policy(credentials.policy),
+            _POLICIES[credentials.policy],
         )
 
     def sign(self, request: CallbackRequest, auth_token: str) -> dict[str, str]:

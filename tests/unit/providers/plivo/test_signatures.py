@@ -402,19 +402,20 @@ def test_a_body_that_cannot_be_read_is_malformed_and_not_forged() -> None:
 
 
 def test_one_hmac_per_token_and_family_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
-    keys: list[bytes] = []
-    digest = hmac.digest
+    signed: list[tuple[str, bytes]] = []
+    signature = signatures._signature
     sent = headers(v2=MAIN, ma_v2=MAIN, v3=MAIN, ma_v3=MAIN)
 
-    def counted(key: bytes, message: bytes, name: str) -> bytes:
-        keys.append(key)
-        return digest(key, message, name)
+    def counted(token: str, message: bytes) -> bytes:
+        signed.append((token, message))
+        return signature(token, message)
 
-    monkeypatch.setattr(hmac, "digest", counted)
+    monkeypatch.setattr(signatures, "_signature", counted)
 
     verify(sent)
 
-    assert sorted(keys) == sorted([TOKEN.encode(), MAIN.encode()] * 2)
+    assert sorted(token for token, _ in signed) == sorted([TOKEN, MAIN] * 2)
+    assert len({message for _, message in signed}) == 2
 
 
 def test_an_account_without_tokens_accepts_nothing() -> None:
