@@ -26,7 +26,7 @@ from landed.services.overview import Overviewer, OverviewQuestion
 from landed.services.questions import Group, Question
 from landed.services.reporting import Reporter
 from landed.store import migrate, reading
-from landed.web.protocol import calm_collector
+from landed.web.protocol import freeze_what_is_there
 
 SIZES: Final = (100_000, 10_000_000)
 SIZES_QUICK: Final = (100_000, 1_000_000)
@@ -58,7 +58,7 @@ async def _measure(session: Session, database_url: str, size: int) -> Figure:
         reporter = Reporter(engine, providers, clock=lambda: now)
         overviewer = Overviewer(engine, providers, clock=lambda: now)
         await _see_all_counted(reporter, now, size)
-        calm_collector()
+        freeze_what_is_there()
         times = {
             name: await _time(partial(reporter.analytics, question, account_id=None))
             for name, question in questions(now).items()

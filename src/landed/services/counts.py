@@ -113,11 +113,13 @@ class Changes(Shape):
     cost: list[CostChange]
 
 
-#: Where the numbers of a tally are: the sums, then the messages of each status, then those of them sent by us.
+# Where the numbers of a tally are: the sums, then the messages of each status, then those of them sent by us. Statuses
+# that we do not know share a place: a newer worker may write them.
 _STATUSES: Final = tuple(status.value for status in Status)
 _AT: Final = {status: at for at, status in enumerate(_STATUSES, len(Sums._fields))}
-_OUTBOUND: Final = len(_STATUSES)
-_LENGTH: Final = len(Sums._fields) + 2 * len(_STATUSES)
+_UNKNOWN: Final = len(Sums._fields) + len(_STATUSES)
+_OUTBOUND: Final = len(_STATUSES) + 1
+_LENGTH: Final = len(Sums._fields) + 2 * _OUTBOUND
 
 
 def _sent(statuses: Iterable[Status]) -> Callable[[Sequence[int]], tuple[int, ...]]:
@@ -125,7 +127,8 @@ def _sent(statuses: Iterable[Status]) -> Callable[[Sequence[int]], tuple[int, ..
     return operator.itemgetter(*(_AT[status] + _OUTBOUND for status in statuses))
 
 
-_SENT, _SENT_FINAL, _SENT_DELIVERED, _SENT_FAILED = _sent(Status), _sent(FINAL), _sent(DELIVERED), _sent(FAILED)
+_SENT: Final = operator.itemgetter(slice(_LENGTH - _OUTBOUND, _LENGTH))
+_SENT_FINAL, _SENT_DELIVERED, _SENT_FAILED = _sent(FINAL), _sent(DELIVERED), _sent(FAILED)
 
 
 class Tally:
@@ -141,9 +144,10 @@ class Tally:
     def add(self, direction: str, status: str, currency: str, sums: Sums) -> None:
         numbers = self.numbers
         numbers[: len(sums)] = map(operator.add, numbers, sums)
-        numbers[_AT[status]] += sums.messages
+        at = _AT.get(status, _UNKNOWN)
+        numbers[at] += sums.messages
         if direction == Direction.OUTBOUND:
-            numbers[_AT[status] + _OUTBOUND] += sums.messages
+            numbers[at + _OUTBOUND] += sums.messages
         if sums.cost_nanos:
             self.cost_nanos[currency] = self.cost_nanos.get(currency, 0) + sums.cost_nanos
 

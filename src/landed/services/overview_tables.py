@@ -49,7 +49,8 @@ class Tables:
         self._errors: defaultdict[tuple[str, str | None], _Coded] = defaultdict(_Coded)
 
     def add(self, sums: Iterable[tuple[Any, int, Sums]], histograms: Iterable[tuple[Any, int, int]]) -> None:
-        """Add up what lies in the same groups of all tables first: there are fewer of these than rows."""
+        """Add what is counted of combinations (rows of `dimensions`), by place in time."""
+        # First what lies in the same groups of all tables: there are fewer of these than combinations.
         cells: defaultdict[tuple[Any, ...], _Pair] = defaultdict(_Pair)
         of_row: dict[int, _Pair] = {}
         named = [self._words.of(group) for group in TABLES]

@@ -84,7 +84,7 @@ class Words:
         return meaning.fault if meaning else None
 
     def of(self, group: Group) -> Callable[[Any], Any]:
-        """Tells what a group is called, of a row of `dimensions`; "" and None: not known."""
+        """A function that tells, of a row of `dimensions`, what its group is called; "" and None: not known."""
         if group is Group.ACCOUNT:
             names = {each.id: each.name for each in self.accounts.values()}
             return lambda row: names.get(row.account_id)

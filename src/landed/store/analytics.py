@@ -26,6 +26,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.types import TypeEngine
 
 from landed.domain.counters import MINUTES, Grain, Resolution
 from landed.domain.latency import unpack_all
@@ -65,11 +66,15 @@ class _Literal(TypeDecorator[Sequence[Any]]):
     impl = ARRAY
     cache_ok = True
 
+    def __init__(self, item: TypeEngine[Any]) -> None:
+        super().__init__(item)
+        self.item = item  # tells one from another where statements are cached
+
     def bind_processor(self, dialect: Dialect) -> Callable[[Sequence[Any] | None], str]:
         return lambda values: f"{{{','.join(map(str, values or ()))}}}"
 
 
-_INTEGERS: Final = _Literal(Integer)
+_INTEGERS: Final = _Literal(Integer())
 _MOMENTS: Final = _Literal(_MOMENT)
 
 

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import closing
+from select import POLLIN, poll
 from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.pq import Format
 from psycopg.types.numeric import Int8BinaryLoader
 from sqlalchemy import Executable, Row, event, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -34,7 +35,7 @@ def engine(database_url: str) -> AsyncEngine:
         isolation_level="AUTOCOMMIT",
         pool_size=6,  # as many statements as one overview has under way
         max_overflow=2,
-        pool_timeout=5,
+        pool_timeout=ANSWER_S_MAX,
         hide_parameters=True,  # errors, and so logs, would hold numbers
         # Prepared statements get plans that fit any values: they took twice as long as those made for the values.
         connect_args={
@@ -45,6 +46,7 @@ def engine(database_url: str) -> AsyncEngine:
         },
     )
     event.listen(made.sync_engine, "connect", _configure)
+    event.listen(made.sync_engine, "checkout", _see_alive)
     return made
 
 
@@ -53,6 +55,17 @@ def _configure(connection: Any, _: object) -> None:
     with closing(connection.cursor()) as cursor:
         # Starting parallel workers takes longer than what they would do: 21 ms for a statement of 14.
         cursor.execute("SET max_parallel_workers_per_gather = 0")
+
+
+def _see_alive(connection: Any, *_: object) -> None:
+    """What the database closed while it was idle has that to be read: it need not be asked, which takes its time."""
+    driver = connection.driver_connection
+    if not driver.closed:
+        arrived = poll()
+        arrived.register(driver.fileno(), POLLIN)
+        if not arrived.poll(0):
+            return
+    raise InvalidatePoolError  # those of its age are closed as well; the pool makes a new one
 
 
 class _BinaryCursor(AsyncCursor[Any]):
@@ -93,24 +106,14 @@ async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]
 async def _rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
     try:
         with translated():
-            try:
-                return await _asked(engine, statement)
-            except DBAPIError as error:
-                if not error.connection_invalidated:
-                    raise
-            # The database restarted while the connection lay in the pool, which has dropped all of that age by now.
-            return await _asked(engine, statement)
+            async with engine.connect() as connection:
+                return (await connection.execute(statement)).all()
     except PoolExhausted as error:
         raise StoreUnavailable("All connections to the database are busy.") from error
     except DBAPIError as error:
         if error.connection_invalidated or isinstance(error.orig, UNAVAILABLE):
             raise StoreUnavailable(f"The database is away: {type(error.orig).__name__}.") from error
         raise
-
-
-async def _asked(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
-    async with engine.connect() as connection:
-        return (await connection.execute(statement)).all()
 
 
 async def account_names(engine: AsyncEngine) -> dict[int, AccountName]:

@@ -273,7 +273,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
-        calm_collector()
+        freeze_what_is_there()
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:  # a tick is 0.1 s
@@ -284,9 +284,9 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def calm_collector() -> None:
-    """What is there now stays. Python would walk through all of it again and again, for an eighth of our time under
-    load; requests leave hardly any cycles behind."""
+def freeze_what_is_there() -> None:
+    """Tell the collector that it stays. Python would walk through all of it again and again, for an eighth of our time
+    under load; requests leave hardly any cycles behind."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import bindparam, text
 
 from landed.domain import periods
 from landed.domain.counters import MINUTES, Resolution
@@ -128,3 +129,12 @@ async def test_no_time_or_no_combination_asks_nothing_of_the_database(
     engine: Any = None  # whoever asked it would fail
     assert await analytics.sums(engine, cut, numbers, 5) == {}
     assert await analytics.latencies(engine, cut, numbers) == {}
+
+
+def test_arrays_of_different_things_are_told_apart_where_statements_are_cached() -> None:
+    integers, moments = (
+        text("SELECT :values").bindparams(bindparam("values", values, kind))
+        for values, kind in (([1], analytics._INTEGERS), ([SINCE], analytics._MOMENTS))
+    )
+
+    assert integers._generate_cache_key() != moments._generate_cache_key()

@@ -82,7 +82,7 @@ async def test_a_query_whose_caller_is_gone_is_ended(database: str, engine: Asyn
 
 
 @pytest.mark.anyio
-async def test_a_question_is_asked_again_where_the_database_closed_idle_connections(
+async def test_connections_that_the_database_closed_while_they_were_idle_are_not_used(
     database: str, engine: AsyncEngine
 ) -> None:
     async with engine.connect(), engine.connect():
@@ -97,9 +97,16 @@ async def test_a_question_is_asked_again_where_the_database_closed_idle_connecti
 
 
 @pytest.mark.anyio
-async def test_a_question_that_closes_its_connection_is_not_asked_for_ever(engine: AsyncEngine) -> None:
+async def test_a_question_whose_connection_is_closed_meanwhile_is_not_asked_again(
+    database: str, engine: AsyncEngine
+) -> None:
+    async with await psycopg.AsyncConnection.connect(database, autocommit=True) as connection:
+        await connection.execute("CREATE SEQUENCE asked")
+
     with pytest.raises(StoreUnavailable):
-        await reading.rows(engine, text("SELECT pg_terminate_backend(pg_backend_pid())"))
+        await reading.rows(engine, text("SELECT nextval('asked'), pg_terminate_backend(pg_backend_pid())"))
+
+    assert (await reading.rows(engine, text("SELECT nextval('asked')")))[0][0] == 2
 
 
 @pytest.mark.anyio
