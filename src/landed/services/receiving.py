@@ -283,6 +283,9 @@ class Committer:
         self._queue: _Batch = []
         self._queue_bytes = 0
         self._arrived = asyncio.Event()
+        self._batch: _Batch = []  #: what is being appended, and since when
+        self._began = 0.0
+        self._stopping = False
         #: Whether callbacks are taken now; otherwise they are refused at once.
         self.available = False
         self.waiting = 0
@@ -338,10 +341,11 @@ class Committer:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._queue and self.available:
-                    await self._commit(self._next_batch())
+                    await self._commit()
         finally:
+            self._stopping = True
             while self._queue and self.available:
-                await self._commit(self._next_batch())
+                await self._commit()
             self._fail_all(_STOPPING)
 
     def _next_batch(self) -> _Batch:
@@ -358,21 +362,37 @@ class Committer:
         self._queue, self._queue_bytes = queue[count:], self._queue_bytes - size
         return queue[:count]
 
-    async def _commit(self, batch: _Batch) -> None:
-        """A task of its own, so that neither a frozen database nor our own end cuts it short."""
-        appending = asyncio.create_task(self._append(batch, 0, len(batch)))
+    async def _commit(self) -> None:
+        """Commit what waits, batch after batch, until nothing does.
+
+        A task of its own does it, so that neither a frozen database nor our own end cuts it short. It is one for all of
+        them: between two the event loop would take in requests, for milliseconds in which the journal has nothing to do.
+        """
+        self._began = time.perf_counter()
+        appending = asyncio.create_task(self._append_all())
         try:
-            done, _ = await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
+            while not appending.done() and (left := self._began + self.COMMIT_S_MAX - time.perf_counter()) > 0:
+                await asyncio.wait({appending}, timeout=left)
         except asyncio.CancelledError:
-            await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
-            self._tell(batch, 0, len(batch), _STOPPING)
+            self._stopping = True
+            done, _ = await asyncio.wait({appending}, timeout=self.COMMIT_S_MAX)
+            if not done:
+                self._tell(self._batch, 0, len(self._batch), _STOPPING)
             raise
-        if not done:
-            self._tell(batch, 0, len(batch), "The journal does not answer.")
+        if not appending.done():
+            self._tell(self._batch, 0, len(self._batch), "The journal does not answer.")
             self._fail_all("The journal does not answer.")
             for _ in range(2):  # the first makes the driver ask the server to stop, the second lets go of that too
                 appending.cancel()
                 await asyncio.wait({appending}, timeout=6.0)
+
+    async def _append_all(self) -> None:
+        while self._queue and self.available:
+            self._batch = self._next_batch()
+            self._began = time.perf_counter()
+            await self._append(self._batch, 0, len(self._batch))
+            if self._stopping:
+                return
 
     async def _append(self, batch: _Batch, start: int, end: int) -> None:
         began = time.perf_counter()
@@ -394,7 +414,10 @@ class Committer:
             self.commit_durations.add(time.perf_counter() - began)
             self.batches += 1
             self.acknowledged += end - start
-            self._tell_in_turns(batch, start, end)
+            if self._stopping:
+                self._tell(batch, start, end, None)
+            else:  # once the next batch is on its way: the journal has nothing to do until then
+                asyncio.get_running_loop().call_soon(self._tell_in_turns, batch, start, end)
 
     def _tell_in_turns(self, batch: _Batch, start: int, end: int) -> None:
         turn = min(start + self.TOLD_AT_ONCE, end)

@@ -68,6 +68,7 @@ class FakeJournal:
         self.batches: list[list[Accepted]] = []
         self.is_away = False
         self.opened = 0
+        self.asked = 0
         self.gate = asyncio.Event()
         self.gate.set()
         self.poison = b"poison"
@@ -80,6 +81,7 @@ class FakeJournal:
     async def close(self) -> None: ...
 
     async def append(self, callbacks: Sequence[Accepted]) -> None:
+        self.asked += 1
         await self.gate.wait()
         if self.is_away:
             raise StoreUnavailable("away")
@@ -291,6 +293,36 @@ class TestCommitter:
             assert sum(committer.commit_durations.counts) == 2
 
         run(test)
+
+    def test_the_next_batch_is_on_its_way_before_those_of_the_last_are_told(self) -> None:
+        async def test(committer: Committer, journal: FakeJournal, _: Any) -> None:
+            asked_when_told: list[int] = []
+            journal.gate.clear()
+            for number in range(2):
+                committer.enter(callback(number), lambda _: asked_when_told.append(journal.asked))
+                await until(lambda: journal.asked == 1)
+            journal.gate.set()
+            await until(lambda: len(asked_when_told) == 2)
+            assert asked_when_told == [2, 2]
+
+        run(test)
+
+    @pytest.mark.parametrize("steps", range(6))
+    def test_what_is_on_disk_when_it_is_stopped_is_told_so(self, steps: int) -> None:
+        async def test(committer: Committer, journal: FakeJournal, task: "asyncio.Task[None]") -> None:
+            told: list[StoreUnavailable | None] = []
+            journal.gate.clear()
+            for number in range(300):
+                committer.enter(callback(number), told.append)
+            await until(lambda: journal.asked == 1)
+            journal.gate.set()
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            await until(lambda: len(told) == 300)
+            assert told == [None] * 300
+
+        run(test, waiting_max=300)
 
     def test_a_batch_has_bounds_in_number_and_bytes(self) -> None:
         async def test(committer: Committer, journal: FakeJournal, _: Any) -> None:
