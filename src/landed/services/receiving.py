@@ -365,8 +365,8 @@ class Committer:
     async def _commit(self) -> None:
         """Commit what waits, batch after batch, until nothing does.
 
-        A task of its own does it, so that neither a frozen database nor our own end cuts it short. It is one for all of
-        them: between two the event loop would take in requests, for milliseconds in which the journal has nothing to do.
+        A task of its own does it, so that neither a frozen database nor our own end cuts it short. It is one for all
+        of them: between two the event loop would take in requests, for milliseconds in which the journal stands idle.
         """
         self._began = time.perf_counter()
         appending = asyncio.create_task(self._append_all())
