@@ -20,6 +20,7 @@ from landed.store.schema import accounts
 
 #: What is asked takes milliseconds, and a few seconds at worst.
 ANSWER_S_MAX: Final = 15.0
+_IS_NEW: Final = "is_new"
 
 
 def sqlalchemy_url(database_url: str) -> str:
@@ -50,15 +51,18 @@ def engine(database_url: str) -> AsyncEngine:
     return made
 
 
-def _configure(connection: Any, _: object) -> None:
+def _configure(connection: Any, record: Any) -> None:
+    record.info[_IS_NEW] = True
     connection.driver_connection.adapters.register_loader("xid8", Int8BinaryLoader)  # psycopg knows its text alone
     with closing(connection.cursor()) as cursor:
         # Starting parallel workers takes longer than what they would do: 21 ms for a statement of 14.
         cursor.execute("SET max_parallel_workers_per_gather = 0")
 
 
-def _see_alive(connection: Any, *_: object) -> None:
+def _see_alive(connection: Any, record: Any, _: object) -> None:
     """What the database closed while it was idle has that to be read: it need not be asked, which takes its time."""
+    if record.info.pop(_IS_NEW, False):
+        return
     driver = connection.driver_connection
     if not driver.closed:
         arrived = poll()
