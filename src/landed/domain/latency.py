@@ -91,7 +91,8 @@ def unpack(packed: bytes) -> int:
 
 
 def unpack_all(packed: bytes) -> int:
-    """The sum of histograms that `pack` packed, one behind the other, each behind its length in four bytes."""
+    """The sum of histograms that `pack` packed, one behind the other, each behind its length in four bytes, the highest
+    first. `unpack` is written out here: an overview adds up thousands, and calling it took a third longer."""
     total = at = 0
     while at < len(packed):
         begin = at + _LENGTH.size

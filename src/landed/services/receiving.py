@@ -368,7 +368,7 @@ class Committer:
         A task of its own does it, so that neither a frozen database nor our own end cuts it short. It is one for all
         of them: between two the event loop would take in requests, for milliseconds in which the journal stands idle.
         """
-        self._began = time.perf_counter()
+        self._began = time.perf_counter()  # until the task itself begins
         appending = asyncio.create_task(self._append_all())
         try:
             while not appending.done() and (left := self._began + self.COMMIT_S_MAX - time.perf_counter()) > 0:

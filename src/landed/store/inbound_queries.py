@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from landed.store import reading
 from landed.store.schema import accounts, media, messages
 
-#: Written out, not sent as a parameter: the indexes of inbound messages alone are told by it, whatever the plan is for.
+#: Written out, not sent as a parameter: any plan can use the indexes of inbound messages alone then.
 _IS_INBOUND: Final = messages.c.direction == literal_column("'inbound'")
 _LISTED: Final = tuple(column for column in messages.c if column.name not in ("facts", "dimension_ids"))
 

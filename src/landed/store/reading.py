@@ -73,7 +73,7 @@ def _see_alive(connection: Any, record: Any, _: object) -> None:
 
 
 class _BinaryCursor(AsyncCursor[Any]):
-    """Values come as PostgreSQL has them. As text, bytes are twice as many, and histograms took half of our time."""
+    """Values come as PostgreSQL has them. As text, bytes are twice as many: histograms took twice as long to read."""
 
     def __init__(self, connection: AsyncConnection[Any], **options: Any) -> None:
         super().__init__(connection, **options)
