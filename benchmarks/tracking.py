@@ -12,6 +12,7 @@ from itertools import islice
 from typing import Any, Final
 
 import psycopg
+import uvloop
 
 from benchmarks import harness, requests
 from benchmarks.harness import MeasurementFailed, Session
@@ -40,7 +41,7 @@ _DRAIN_S_MAX: Final = 120.0
 def run(session: Session) -> list[Figure]:
     with harness.database() as database_url:
         migrate.upgrade(database_url)
-        return asyncio.run(_measure(session, database_url, CALLBACKS_QUICK if session.quick else CALLBACKS))
+        return uvloop.run(_measure(session, database_url, CALLBACKS_QUICK if session.quick else CALLBACKS))
 
 
 async def _measure(session: Session, database_url: str, callbacks: int) -> list[Figure]:

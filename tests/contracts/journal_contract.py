@@ -10,7 +10,7 @@ import pytest
 
 from landed.domain.callbacks import Callback
 from landed.domain.errors import StoreUnavailable
-from landed.journal.base import BEGINNING, Accepted, Journal
+from landed.journal.base import BEGINNING, READ_BYTES_MAX, Accepted, Journal
 
 #: How long a reader may sleep after something was appended.
 WAKES_WITHIN_S = 5.0
@@ -128,6 +128,21 @@ class JournalContract:
         await append_all(journal, [[accepted(number) for number in range(10)]] * journal.lanes)
 
         assert len((await journal.read(0, BEGINNING, 4)).callbacks) == 4
+
+    async def test_a_read_of_large_callbacks_ends_before_they_fill_the_memory(self, journal: Journal) -> None:
+        large = b"x" * (READ_BYTES_MAX * 2 // 3)
+        await journal.append([accepted(1, body=body) for body in (large, large, b"small", large)])
+
+        first = await journal.read(0, BEGINNING, 100)
+        second = await journal.read(0, first.position, 100)
+
+        assert [callback.request.body for callback in first.callbacks] == [large, large]
+        assert [callback.request.body for callback in second.callbacks] == [b"small", large]
+
+    async def test_a_callback_larger_than_a_read_may_be_is_read_all_the_same(self, journal: Journal) -> None:
+        await journal.append([accepted(1, body=b"x" * (READ_BYTES_MAX + 1)), accepted(2)])
+
+        assert [len(callback.request.body) for callback in await read_all(journal, 0)] == [READ_BYTES_MAX + 1, 3]
 
     async def test_from_any_position_the_rest_is_read(self, journal: Journal) -> None:
         await append_all(journal, [[accepted(number)] for number in range(5 * journal.lanes)])

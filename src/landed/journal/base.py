@@ -7,12 +7,15 @@ a time, from a position that the tracker keeps with its state. Reading never del
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from landed.domain.callbacks import Callback
 
 #: The position before the first callback of a lane.
-BEGINNING = ""
+BEGINNING: Final = ""
+
+#: Of headers and bodies in one read. Without it a few hundred of the largest bodies would fill a reader's memory.
+READ_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
 class Accepted(NamedTuple):
@@ -70,6 +73,8 @@ class Journal(Protocol):
 
     async def read(self, lane: int, after: str, limit: int) -> Batch:
         """The next callbacks of a lane in its order, without a gap: a position once passed never gains a callback.
+
+        Fewer than `limit` where they are large: what comes behind READ_BYTES_MAX of headers and bodies waits.
 
         Raises:
             StoreUnavailable: not now; nothing is lost.

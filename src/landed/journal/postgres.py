@@ -18,14 +18,13 @@ from psycopg import AsyncConnection
 
 from landed.domain.callbacks import Callback, CallbackRequest, HeaderLines
 from landed.domain.errors import StoreUnavailable
-from landed.journal.base import BEGINNING, Accepted, Backlog, Batch
+from landed.journal.base import BEGINNING, READ_BYTES_MAX, Accepted, Backlog, Batch
 from landed.store import partitions
-from landed.store.connect import OPTIONS, translated
+from landed.store.connect import OPTIONS, read_in_long_pieces, translated
 
 _CHANNEL: Final = "landed_journal"
 _EPOCH_LOCK: Final = 0x1A9DED03
 #: Readers are woken at most this often by one writer: a NOTIFY takes a lock that all of the cluster shares.
-_READ_BYTES: Final = 2**20
 _NOTIFY_EVERY_S: Final = 0.02
 #: Counting a backlog stops here, so that asking stays cheap when it matters most.
 BACKLOG_ROWS_MAX: Final = 100_000
@@ -38,12 +37,16 @@ _COPY: Final = (
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 _READ: Final = """
 SELECT id, received_at, account_id, method, url, kind, our_id, headers, body, verified_by, epoch, xid::text AS reached
-  FROM callbacks
- WHERE lane = %(lane)s
-   AND (epoch, xid, id) > (%(epoch)s::smallint, %(xid)s::xid8, %(id)s::bigint)
-   AND (epoch, xid) < ((SELECT max(epoch) FROM journal_epochs), pg_snapshot_xmin(pg_current_snapshot()))
- ORDER BY callbacks.epoch, callbacks.xid, callbacks.id
- LIMIT %(limit)s
+  FROM (SELECT *, sum(octet_length(headers) + octet_length(body)) OVER (ORDER BY epoch, xid, id
+                                                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+          FROM callbacks
+         WHERE lane = %(lane)s
+           AND (epoch, xid, id) > (%(epoch)s::smallint, %(xid)s::xid8, %(id)s::bigint)
+           AND (epoch, xid) < ((SELECT max(epoch) FROM journal_epochs), pg_snapshot_xmin(pg_current_snapshot()))
+         ORDER BY callbacks.epoch, callbacks.xid, callbacks.id
+         LIMIT %(limit)s) AS next
+ WHERE coalesce(bytes_before, 0) < %(bytes)s
+ ORDER BY next.epoch, next.xid, next.id
 """
 _BACKLOG: Final = """
 SELECT count(*), min(received_at) FROM (
@@ -160,7 +163,8 @@ class PostgresJournal:
             with translated():
                 reader = await self._read_connection()
                 cursor = reader.cursor(binary=True)
-                await cursor.execute(_READ, {"lane": lane, "limit": limit, **position.parameters()})
+                bounds = {"limit": limit, "bytes": READ_BYTES_MAX}
+                await cursor.execute(_READ, {"lane": lane, **bounds, **position.parameters()})
                 rows = await cursor.fetchall()
         if not rows:
             return Batch(callbacks=(), position=after)
@@ -199,9 +203,7 @@ class PostgresJournal:
     async def _read_connection(self) -> AsyncConnection[Any]:
         if self._reader is None or self._reader.closed:
             self._reader = await self._connect()
-            # libpq reads as much at once as its buffer takes, and never makes that smaller again. One long value
-            # makes it long, or else a batch comes in a thousand pieces, each with a turn of the event loop.
-            await self._reader.execute("SELECT repeat(' ', %s)", [_READ_BYTES])
+            await read_in_long_pieces(self._reader)
         return self._reader
 
     async def _begin_epoch(self, connection: AsyncConnection[Any]) -> None:

@@ -26,6 +26,7 @@ _NOT_AWAY: Final = frozenset({"40", "54"})
 #: No transaction waits for anybody but the database, so one that does nothing for this long belongs to a process that
 #: is frozen (SIGSTOP, a paused machine): its locks must not keep the others waiting until it wakes up.
 FROZEN_S_MAX: Final = 30
+_PIECE_BYTES: Final = 2**18
 _LIMIT: Final = f"SET idle_in_transaction_session_timeout = '{FROZEN_S_MAX}s'"
 
 
@@ -46,6 +47,12 @@ def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[Asyn
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
     await connection.execute(_LIMIT)
+
+
+async def read_in_long_pieces(connection: AsyncConnection[Any]) -> None:
+    """For whoever reads thousands of rows. libpq reads as much at once as its buffer takes, and only a long value makes
+    that longer, for good: or else rows come 16 KB at a time, each with a turn of the event loop."""
+    await connection.execute("SELECT repeat(' ', %s)", [_PIECE_BYTES])
 
 
 @contextmanager

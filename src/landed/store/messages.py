@@ -16,6 +16,7 @@ from landed.domain.facts import Heard
 from landed.domain.messages import Facts, Message
 from landed.domain.receipts import Channel, Content, Direction, Intent, Media, PartOf, Receipt, Source
 from landed.domain.statuses import Status
+from landed.store.connect import read_in_long_pieces
 
 _NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000001")
 
@@ -109,6 +110,9 @@ UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
 """  # noqa: S608  only names of columns are put in
 _EMPTY: Final = "TRUNCATE staged_messages"
 
+#: So many rows are half a megabyte.
+_MANY: Final = 500
+
 
 async def lock(connection: AsyncConnection[Any], keys: Sequence[MessageKey]) -> dict[MessageKey, Stored]:
     """The rows there are of these messages, locked until the transaction ends."""
@@ -116,6 +120,8 @@ async def lock(connection: AsyncConnection[Any], keys: Sequence[MessageKey]) -> 
     ours = [key for key in keys if key.our_id]
     theirs = [key for key in keys if not key.our_id] if ours else keys
     cursor = connection.cursor(binary=True)
+    if len(keys) > _MANY:
+        await read_in_long_pieces(connection)
     if ours:
         keys_by_id = {UUID(key.our_id): key for key in ours}
         await cursor.execute(_LOCK_OURS, [sorted(keys_by_id)])
