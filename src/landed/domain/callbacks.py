@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from landed.domain.words import Word
@@ -59,22 +60,30 @@ class HeaderLines(Mapping[str, str]):
     __slots__ = ("_lines",)
 
     def __init__(self, lines: bytes) -> None:
-        self._lines = lines
+        self._lines = b"\n" + lines
 
     def __getitem__(self, name: str) -> str:
-        sought = f"{name}: ".encode("latin-1", "replace")
-        _, found, rest = (b"\n" + self._lines).partition(b"\n" + sought)
-        if not found:
+        lines, sought = self._lines, _beginning(name)
+        start = lines.find(sought)
+        if start < 0:
             raise KeyError(name)
-        if b"\n" + sought in rest:
-            return headers_of(self._lines)[name]
-        return rest.partition(b"\n")[0].decode("latin-1")
+        start += len(sought)
+        end = lines.index(b"\n", start)
+        if lines.find(sought, end) >= 0:  # repeated
+            return headers_of(lines)[name]
+        return lines[start:end].decode("latin-1")
 
     def __iter__(self) -> Iterator[str]:
         return iter(headers_of(self._lines))
 
     def __len__(self) -> int:
         return len(headers_of(self._lines))
+
+
+@lru_cache(maxsize=256)
+def _beginning(name: str) -> bytes:
+    """What a header's line begins with, and the end of the line before."""
+    return f"\n{name}: ".encode("latin-1", "replace")
 
 
 def headers_of(lines: bytes) -> dict[str, str]:

@@ -6,6 +6,7 @@ idempotent by construction: order, repeats and batches cannot matter. The rules 
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from operator import itemgetter
 from typing import Final, NamedTuple
 
@@ -87,8 +88,9 @@ def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
     if len(weighed) == 1:
         return [weighed[0][1]]
     weighed.sort(key=itemgetter(0), reverse=True)
-    if len({weight for weight, _ in weighed}) < len(weighed):
-        weighed.sort(key=lambda pair: (pair[0], repr(pair[1])), reverse=True)
+    tied = {weight for (weight, _), (lighter, _) in pairwise(weighed) if weight == lighter}
+    if tied:
+        weighed.sort(key=lambda pair: (pair[0], repr(pair[1]) if pair[0] in tied else ""), reverse=True)
     return [receipt for _, receipt in weighed]
 
 
@@ -151,7 +153,7 @@ def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:
         contradictory=contradictory,
         error_code=error_code,
         parts=parts,
-        parts_of=max((part.of for part in parts), default=1),
+        parts_of=max([part.of for part in parts]) if parts else 1,
         units=units,
         cost_nanos=cost_nanos,
         currency=currency,

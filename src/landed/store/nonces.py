@@ -43,8 +43,11 @@ async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen], now: da
     if not uses:
         return set()
     first: dict[tuple[int, int, date], Seen] = {}
+    changed: set[Seen] = set()
     for use in uses:
-        first.setdefault((use.account_id, use.nonce, use.week), use)
+        account_id, nonce, content, week = use
+        if first.setdefault((account_id, nonce, week), use).content != content:
+            changed.add(use)
     entered = sorted(first.values())
     columns = ["{" + ",".join(map(str, column)) + "}" for column in zip(*entered, strict=True)]
     cursor = await connection.execute(_KEEP, columns)
@@ -52,6 +55,4 @@ async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen], now: da
     weeks_until = max(use.week for use in entered) + timedelta(days=0 if cursor.rowcount == len(entered) else 7)
     cursor = await connection.execute(_REUSED, [*columns[:3], weeks_until])
     found = set(await cursor.fetchall())
-    return {
-        use for use in uses if use[:3] in found or first[use.account_id, use.nonce, use.week].content != use.content
-    }
+    return changed | {use for use in uses if use[:3] in found} if found else changed
