@@ -8,13 +8,14 @@ transaction still running (`pg_snapshot_xmin`): nothing can come in behind that 
 import asyncio
 import contextlib
 import struct
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
 
 from landed.domain.callbacks import Callback, CallbackRequest, HeaderLines
 from landed.domain.errors import StoreUnavailable
@@ -29,10 +30,14 @@ _NOTIFY_EVERY_S: Final = 0.02
 #: Counting a backlog stops here, so that asking stays cheap when it matters most.
 BACKLOG_ROWS_MAX: Final = 100_000
 
-_COPY: Final = (
-    "COPY callbacks (received_at, lane, epoch, account_id, method, url, kind, our_id, headers, body, verified_by)"
-    " FROM STDIN (FORMAT BINARY)"
-)
+# One statement and not COPY, which costs PostgreSQL as much, but two more round trips, each with a turn of the event
+# loop behind all requests that came in meanwhile.
+_APPEND: Final = """
+INSERT INTO callbacks (lane, epoch, received_at, account_id, method, url, kind, our_id, headers, body, verified_by)
+SELECT %b, %b, came.*
+  FROM unnest(%b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[],
+              %b::text[]) AS came
+"""
 # A transaction of its own, which nobody needs on disk: without this it would wait for a second sync.
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 _READ: Final = """
@@ -71,13 +76,16 @@ SELECT epoch + 1 FROM newest, reached
  WHERE newest.epoch = 0 OR reached.xid >= pg_current_xact_id()
 """
 
-# Binary COPY, as in PostgreSQL's manual, "COPY", section "Binary Format".
-_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_TRAILER: Final = struct.pack("!h", -1)
-_FIXED: Final = struct.Struct("!hiqihihii")
+# Arrays as PostgreSQL takes them in binary (array_recv in its source): dimensions, if there are NULLs, type of values;
+# length and first index of the one dimension; then each value behind its length.
+_ARRAY: Final = struct.Struct("!iiIii")
 _LENGTH: Final = struct.Struct("!i")
 _NULL: Final = _LENGTH.pack(-1)
+_INTEGER: Final = struct.Struct("!i")
+_MICROSECONDS: Final = struct.Struct("!q")
+_OIDS: Final = {name: psycopg.adapters.types[name].oid for name in ("timestamptz", "int4", "text", "bytea")}
 _POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class _Position(NamedTuple):
@@ -96,19 +104,42 @@ class _Position(NamedTuple):
         return {"epoch": self.epoch, "xid": str(self.xid), "id": self.id}
 
 
+class _Array:
+    """A parameter that is packed already: psycopg would look at each value of it for its type."""
+
+    __slots__ = ("packed",)
+
+    def __init__(self, name: str, values: Sequence[bytes | None]) -> None:
+        fields = [_ARRAY.pack(1, 1, _OIDS[name], len(values), 1)]
+        for value in values:
+            if value is None:
+                fields.append(_NULL)
+            else:
+                fields += (_LENGTH.pack(len(value)), value)
+        self.packed = b"".join(fields)
+
+
+class _ArrayDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: _Array) -> bytes:
+        return obj.packed
+
+
 class PostgresJournal:
-    """One connection to write, one to read, one to be woken; each is made again when it broke."""
+    """A connection each to write, to wake readers, to read and to be woken; each is made again when it broke."""
 
     def __init__(self, database_url: str, *, lanes: int) -> None:
         self.lanes = lanes
         self._database_url = database_url
         self._writer: AsyncConnection[Any] | None = None
         self._reader: AsyncConnection[Any] | None = None
+        self._waker: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
+        self._to_tell = asyncio.Event()
         self._appended = asyncio.Event()
         self._epoch = 0
         self._next_lane = 0
-        self._notified_at = 0.0
         self._partitions_until = _POSTGRES_EPOCH.date()
         self._reading = asyncio.Lock()
 
@@ -119,21 +150,23 @@ class PostgresJournal:
                 try:
                     await self._begin_epoch(writer)
                     await self._make_partitions(writer)
+                    writer.adapters.register_dumper(_Array, _ArrayDumper)
                 except BaseException:
                     await writer.close()
                     raise
                 self._writer = writer  # not before: without its epoch nothing must be appended
 
     async def close(self) -> None:
-        if self._listener is not None:
-            self._listener.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._listener
+        for task in (self._waker, self._listener):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         for connection in (self._writer, self._reader):
             if connection is not None:
                 with contextlib.suppress(psycopg.Error):
                     await connection.close()
-        self._listener = self._writer = self._reader = None
+        self._waker = self._listener = self._writer = self._reader = None
 
     async def append(self, callbacks: Sequence[Accepted]) -> None:
         writer = self._writer
@@ -141,21 +174,18 @@ class PostgresJournal:
             raise StoreUnavailable("The journal is not open.")
         lane = self._next_lane
         self._next_lane = (lane + 1) % self.lanes
-        rows = b"".join([_HEADER, *(_row(callback, lane, self._epoch) for callback in callbacks), _TRAILER])
         try:
             with translated():
                 if callbacks[-1].received_at.date() >= self._partitions_until:
                     await self._make_partitions(writer)
-                async with writer.cursor() as cursor, cursor.copy(_COPY) as copy:
-                    await copy.write(rows)
-                now = time.monotonic()
-                if now - self._notified_at >= _NOTIFY_EVERY_S:
-                    self._notified_at = now
-                    await writer.execute(_NOTIFY, [_CHANNEL])
+                await writer.execute(_APPEND, [lane, self._epoch, *_columns(callbacks)], prepare=True)
         except StoreUnavailable:
             with contextlib.suppress(psycopg.Error):
                 await writer.close()
             raise
+        self._to_tell.set()
+        if self._waker is None or self._waker.done():
+            self._waker = asyncio.create_task(self._wake_readers(), name="journal-waker")
 
     async def read(self, lane: int, after: str, limit: int) -> Batch:
         position = _Position.read(after)
@@ -221,8 +251,20 @@ class PostgresJournal:
         await partitions.make(connection, today)
         self._partitions_until = partitions.day_after(today)
 
+    async def _wake_readers(self) -> None:
+        """Tell readers that something was appended; nobody's acknowledgement waits for that. While the connection is
+        broken they go by the clock alone."""
+        try:
+            async with await self._connect() as connection:
+                while await self._to_tell.wait():
+                    self._to_tell.clear()
+                    await connection.execute(_NOTIFY, [_CHANNEL])
+                    await asyncio.sleep(_NOTIFY_EVERY_S)
+        except psycopg.Error:
+            return
+
     async def _listen(self) -> None:
-        """Wake readers. While the connection is broken they go by the clock alone."""
+        """Be woken. While the connection is broken they go by the clock alone."""
         try:
             async with await self._connect() as connection:
                 await connection.execute(f"LISTEN {_CHANNEL}")
@@ -233,27 +275,17 @@ class PostgresJournal:
             return
 
 
-def _row(callback: Accepted, lane: int, epoch: int) -> bytes:
-    since = callback.received_at - _POSTGRES_EPOCH
-    micros = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    texts = (callback.method, callback.url, callback.kind, callback.our_id)
-    fields = [_FIXED.pack(11, 8, micros, 2, lane, 2, epoch, 4, callback.account_id)]
-    for text in texts:
-        if text is None:
-            fields.append(_NULL)
-        else:
-            encoded = text.encode()
-            fields += (_LENGTH.pack(len(encoded)), encoded)
-    verified_by = callback.verified_by.encode()
-    fields += (
-        _LENGTH.pack(len(callback.headers)),
-        callback.headers,
-        _LENGTH.pack(len(callback.body)),
-        callback.body,
-        _LENGTH.pack(len(verified_by)),
-        verified_by,
-    )
-    return b"".join(fields)
+def _columns(callbacks: Sequence[Accepted]) -> list[_Array]:
+    """As _APPEND takes them."""
+    received_at, account_ids, methods, urls, kinds, our_ids, headers, bodies, verified_by = zip(*callbacks, strict=True)
+    return [
+        _Array("timestamptz", [_MICROSECONDS.pack((at - _POSTGRES_EPOCH) // _MICROSECOND) for at in received_at]),
+        _Array("int4", [_INTEGER.pack(account_id) for account_id in account_ids]),
+        *(_Array("text", [text.encode() for text in texts]) for texts in (methods, urls)),
+        *(_Array("text", [None if text is None else text.encode() for text in texts]) for texts in (kinds, our_ids)),
+        *(_Array("bytea", contents) for contents in (headers, bodies)),
+        _Array("text", [names.encode() for names in verified_by]),
+    ]
 
 
 def _callback(row: Sequence[Any]) -> Callback:

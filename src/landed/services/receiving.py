@@ -263,6 +263,10 @@ class Committer:
     REOPEN_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0)
     #: What a waiting callback takes besides its bytes: tuple, future, task, connection's buffers.
     OVERHEAD_BYTES: Final = 2_000
+    #: So many do not wait for more to come.
+    WORTH_A_COMMIT: Final = 64
+    #: Fewer do for so many turns of the event loop, of 0.1 to 1 ms each.
+    TURNS_MAX: Final = 5
     #: After a commit this many are told at a time, so that the next commit is not kept waiting by answers.
     TOLD_AT_ONCE: Final = 32
 
@@ -388,10 +392,22 @@ class Committer:
 
     async def _append_all(self) -> None:
         while self._queue and self.available:
+            await self._let_more_come()
             self._batch = self._next_batch()
             self._began = time.perf_counter()
             await self._append(self._batch, 0, len(self._batch))
             if self._stopping:
+                return
+
+    async def _let_more_come(self) -> None:
+        """Take in first what has arrived: a commit costs as much as ten callbacks. The first turn of the event loop
+        that brings nothing is the last."""
+        for _ in range(self.TURNS_MAX):
+            waiting = len(self._queue)
+            if waiting >= self.WORTH_A_COMMIT or self._stopping:
+                return
+            await asyncio.sleep(0)
+            if len(self._queue) == waiting:
                 return
 
     async def _append(self, batch: _Batch, start: int, end: int) -> None:

@@ -263,6 +263,13 @@ class TestDirectoryKeeper:
         asyncio.run(main())
 
 
+def arriving(committer: Committer, turns: int) -> None:
+    """One callback in each turn of the event loop."""
+    committer.enter(callback(turns), lambda _: None)
+    if turns > 1:
+        asyncio.get_running_loop().call_soon(arriving, committer, turns - 1)
+
+
 class TestCommitter:
     def test_returns_when_it_is_on_disk_and_not_before(self) -> None:
         async def test(committer: Committer, journal: FakeJournal, _: Any) -> None:
@@ -298,12 +305,29 @@ class TestCommitter:
         async def test(committer: Committer, journal: FakeJournal, _: Any) -> None:
             asked_when_told: list[int] = []
             journal.gate.clear()
-            for number in range(2):
-                committer.enter(callback(number), lambda _: asked_when_told.append(journal.asked))
-                await until(lambda: journal.asked == 1)
+            committer.enter(callback(), lambda _: asked_when_told.append(journal.asked))
+            await until(lambda: journal.asked == 1)
+            for number in range(committer.WORTH_A_COMMIT):
+                committer.enter(callback(number), lambda _: None)
             journal.gate.set()
-            await until(lambda: len(asked_when_told) == 2)
-            assert asked_when_told == [2, 2]
+            await until(lambda: len(asked_when_told) == 1)
+            assert asked_when_told == [2]
+
+        run(test)
+
+    def test_what_comes_in_the_same_moment_is_committed_together(self) -> None:
+        async def test(committer: Committer, journal: FakeJournal, _: Any) -> None:
+            arriving(committer, turns=4)
+            await until(lambda: committer.acknowledged == 4)
+            assert [len(batch) for batch in journal.batches] == [4]
+
+        run(test)
+
+    def test_a_commit_does_not_wait_for_ever_for_those_that_keep_coming(self) -> None:
+        async def test(committer: Committer, journal: FakeJournal, _: Any) -> None:
+            arriving(committer, turns=50)
+            await until(lambda: committer.acknowledged == 50)
+            assert len(journal.batches) > 1
 
         run(test)
 
