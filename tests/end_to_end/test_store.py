@@ -26,6 +26,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from psycopg import AsyncConnection
 from sqlalchemy import create_engine
 
@@ -74,6 +75,12 @@ async def test_schema_and_migrations_agree(database: str) -> None:
 
     assert made
     assert differences == []
+
+
+def test_a_migration_is_named_for_its_revision_and_follows_the_one_before() -> None:
+    newest_first = ScriptDirectory(str(Path(migrate.__file__).parent / "migrations")).walk_revisions()
+
+    assert migrate.revisions() == [script.revision for script in newest_first][::-1]
 
 
 def test_upgrading_again_changes_nothing(blank_database: str) -> None:

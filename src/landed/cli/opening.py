@@ -133,8 +133,6 @@ def bring_up_to_date(database_url: str, *, embedded: bool) -> None:
     Raises:
         SchemaBehind: it is the operator's to upgrade, or was upgraded by a newer version.
     """
-    from alembic.util import CommandError
-
     from landed.store import migrate
 
     try:
@@ -142,6 +140,8 @@ def bring_up_to_date(database_url: str, *, embedded: bool) -> None:
     except SchemaBehind as behind:
         if not embedded:
             raise
+        from alembic.util import CommandError
+
         try:
             migrate.upgrade(database_url)
         except CommandError:

@@ -3,10 +3,11 @@
 import asyncio
 import socket
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -15,8 +16,13 @@ from landed.cli.speaking import say
 from landed.domain.errors import LandedError, SettingInvalid
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
     from landed.processes import Part
     from landed.settings import Settings
+
+#: A database that is there starts within this time.
+_READY_S: Final = 0.3
 
 Parent = Annotated[int | None, typer.Option(hidden=True, help="A pipe that ends with the process that started this.")]
 Prepared = Annotated[bool, typer.Option("--prepared", hidden=True, help="The database was looked at already.")]
@@ -34,12 +40,13 @@ def serve() -> None:
     settings = read()
     logs.configure(settings.log_level, role="serve")
     with (
+        preparation(settings, with_pages=True) as prepare,
         opened_database(settings, outlives_exec=True) as database_url,
         # Before it is told where the first administrator comes in, which nobody should be told of a start that fails.
         listening(settings) as listener,
         tempfile.TemporaryDirectory(prefix="landed-") as shared,
     ):
-        prepare_aside(settings, database_url, with_pages=True)
+        prepare(database_url)
         say(f"Landed listens on http://{settings.host}:{settings.port} and is called at {settings.public_url}")
         supervise(parts(settings, listener, Path(shared)), log_level=settings.log_level, shared=Path(shared))
 
@@ -60,11 +67,12 @@ def web(
     settings = read()
     logs.configure(settings.log_level, role="web")
     with (
+        nullcontext() if prepared else preparation(settings, with_pages=True) as prepare,
         opened_database(settings) as database_url,
         listening(settings) if listener is None else socket.socket(fileno=listener) as bound,
     ):
-        if not prepared:
-            prepare_aside(settings, database_url, with_pages=True)
+        if prepare is not None:
+            prepare(database_url)
 
         async def main(stopping: asyncio.Event) -> None:
             await app.run_web(settings, database_url, sockets=[bound], stopping=stopping, shared=shared)
@@ -82,9 +90,12 @@ def worker(parent: Parent = None, prepared: Prepared = False) -> None:
 
     settings = read()
     logs.configure(settings.log_level, role="worker")
-    with opened_database(settings) as database_url:
-        if not prepared:
-            prepare_aside(settings, database_url)
+    with (
+        nullcontext() if prepared else preparation(settings) as prepare,
+        opened_database(settings) as database_url,
+    ):
+        if prepare is not None:
+            prepare(database_url)
 
         async def main(stopping: asyncio.Event) -> None:
             await app.run_worker(settings, database_url, stopping=stopping)
@@ -92,7 +103,7 @@ def worker(parent: Parent = None, prepared: Prepared = False) -> None:
         _run(main, parent)
 
 
-def prepare(settings: "Settings", database_url: str, *, with_pages: bool) -> None:
+def _prepare(settings: "Settings", database_url: str, *, with_pages: bool) -> None:
     """Bring the embedded database up to date, refuse any other that is behind, and a secret key that does not fit.
 
     Where the process will have pages, and nobody can sign in to them, say where the first user comes in.
@@ -124,24 +135,47 @@ def _start_at(settings: "Settings", token: str) -> str:
     return ", or ".join(urls)
 
 
-def prepare_aside(settings: "Settings", database_url: str, *, with_pages: bool = False) -> None:
-    """Prepare in a process of its own: what migrations load, 40 MB, is of no more use afterwards.
+@contextmanager
+def preparation(settings: "Settings", *, with_pages: bool = False) -> "Iterator[Callable[[str], None]]":
+    """What prepares the database whose address it is given: a process of its own, since what migrations load, 40 MB, is
+    of no more use afterwards. It loads that while a new database is made.
 
     Raises:
         SystemExit: it cannot be used; the process has said why.
     """
     from multiprocessing import get_context
 
-    process = get_context("fork").Process(target=_prepare_or_say_why, args=(settings, database_url, with_pages))
+    fork = get_context("fork")
+    theirs, ours = fork.Pipe(duplex=False)
+    process = fork.Process(target=_prepare_when_told, args=(settings, theirs, ours, with_pages))
     process.start()
-    process.join()
-    if process.exitcode:
-        raise typer.Exit(process.exitcode)
+    theirs.close()
 
+    def prepare(database_url: str) -> None:
+        ours.send(database_url)
+        process.join()
+        if process.exitcode:
+            raise typer.Exit(process.exitcode)
 
-def _prepare_or_say_why(settings: "Settings", database_url: str, with_pages: bool) -> None:
     try:
-        prepare(settings, database_url, with_pages=with_pages)
+        yield prepare
+    finally:
+        ours.close()
+        process.join()
+
+
+def _prepare_when_told(settings: "Settings", told: "Connection", others: "Connection", with_pages: bool) -> None:
+    from landed.store import migrate
+
+    others.close()  # or its end would never come to us
+    if not told.poll(_READY_S):
+        migrate.load_ahead()  # a new database is being made, which takes longer
+    try:
+        database_url = told.recv()
+    except EOFError:
+        return  # it does not start
+    try:
+        _prepare(settings, database_url, with_pages=with_pages)
     except LandedError as error:
         say(str(error))
         raise SystemExit(2 if isinstance(error, SettingInvalid) else 1) from None

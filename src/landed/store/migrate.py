@@ -1,21 +1,26 @@
-"""Bring a database to the schema this version was written for, or tell that it is behind."""
+"""Bring a database to the schema this version was written for, or tell that it is behind.
+
+Each command checks, and few upgrade: what that loads takes longer than most commands.
+"""
 
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
-from sqlalchemy.exc import OperationalError
+import psycopg
 
 from landed.domain.errors import SchemaBehind, StoreUnavailable
 from landed.store.connect import OPTIONS
-from landed.store.reading import sqlalchemy_url
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 _MIGRATIONS_LOCK: Final = 0x1A9DED02
 _HERE: Final = Path(__file__).parent / "migrations"
+
+
+def load_ahead() -> None:
+    """Load what `upgrade` needs, for whoever has to wait anyway."""
+    from alembic import command  # noqa: F401
 
 
 def upgrade(database_url: str) -> tuple[str | None, str]:
@@ -27,6 +32,13 @@ def upgrade(database_url: str) -> tuple[str | None, str]:
     Raises:
         StoreUnavailable: the database cannot be reached; nothing was changed.
     """
+    from alembic import command
+    from alembic.config import Config
+    from sqlalchemy import create_engine, text
+    from sqlalchemy.exc import OperationalError
+
+    from landed.store.reading import sqlalchemy_url
+
     config = Config()
     config.set_main_option("script_location", str(_HERE).replace("%", "%%"))
     engine = create_engine(sqlalchemy_url(database_url), connect_args=OPTIONS)
@@ -42,9 +54,15 @@ def upgrade(database_url: str) -> tuple[str | None, str]:
             assert after is not None  # noqa: S101  there is at least one migration
             return before, after
     except OperationalError as error:
-        raise StoreUnavailable(f"The database cannot be reached: {_first_line(error)}") from error
+        raise _unreachable(error.orig) from error
     finally:
         engine.dispose()
+
+
+def _revision(connection: "Connection") -> str | None:
+    from alembic.migration import MigrationContext
+
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def check(database_url: str) -> None:
@@ -54,32 +72,37 @@ def check(database_url: str) -> None:
         SchemaBehind: it needs `landed db upgrade`, or was upgraded by a newer version.
         StoreUnavailable: it cannot be reached.
     """
-    engine = create_engine(sqlalchemy_url(database_url), connect_args=OPTIONS)
     try:
-        with engine.connect() as connection:
-            version = int(connection.execute(text("SHOW server_version_num")).scalar_one())
-            revision = _revision(connection)
-    except OperationalError as error:
-        raise StoreUnavailable(f"The database cannot be reached: {_first_line(error)}") from error
-    finally:
-        engine.dispose()
+        with psycopg.connect(database_url, autocommit=True, **OPTIONS) as connection:
+            version = connection.info.server_version
+            revision = _marked(connection)
+    except psycopg.OperationalError as error:
+        raise _unreachable(error) from error
     if version < 150000:
         raise SchemaBehind(f"Landed needs PostgreSQL 15 or newer; this one is {version // 10000}.")
-    scripts = ScriptDirectory(str(_HERE))
-    head = scripts.get_current_head()
+    *older, head = revisions()
     if revision == head:
         return
-    known = {script.revision for script in scripts.walk_revisions()}
-    if revision is None or revision in known:
+    if revision is None or revision in older:
         raise SchemaBehind(
             f"The database is at revision {revision or 'none'}, this version needs {head}: run `landed db upgrade`."
         )
     raise SchemaBehind(f"The database is at revision {revision}, which this version does not know: run a newer Landed.")
 
 
-def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+def revisions() -> list[str]:
+    """All there are, in their order: a migration's file is named for its revision."""
+    return sorted(file.name.partition("_")[0] for file in (_HERE / "versions").glob("[0-9]*_*.py"))
 
 
-def _first_line(error: OperationalError) -> str:
-    return str(error.orig).strip().splitlines()[0]
+def _marked(connection: "psycopg.Connection[tuple[str]]") -> str | None:
+    """The revision that Alembic has written down there."""
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except psycopg.errors.UndefinedTable:
+        return None
+    return row[0] if row else None
+
+
+def _unreachable(error: BaseException | None) -> StoreUnavailable:
+    return StoreUnavailable(f"The database cannot be reached: {str(error).strip().splitlines()[0]}")
