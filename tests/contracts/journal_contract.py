@@ -130,7 +130,7 @@ class JournalContract:
         assert len((await journal.read(0, BEGINNING, 4)).callbacks) == 4
 
     async def test_a_read_of_large_callbacks_ends_before_they_fill_the_memory(self, journal: Journal) -> None:
-        large = b"x" * (READ_BYTES_MAX * 2 // 3)
+        large = b"x" * (READ_BYTES_MAX // journal.lanes * 2 // 3)
         await journal.append([accepted(1, body=body) for body in (large, large, b"small", large)])
 
         first = await journal.read(0, BEGINNING, 100)
@@ -139,10 +139,18 @@ class JournalContract:
         assert [callback.request.body for callback in first.callbacks] == [large, large]
         assert [callback.request.body for callback in second.callbacks] == [b"small", large]
 
-    async def test_a_callback_larger_than_a_read_may_be_is_read_all_the_same(self, journal: Journal) -> None:
-        await journal.append([accepted(1, body=b"x" * (READ_BYTES_MAX + 1)), accepted(2)])
+    async def test_long_urls_and_headers_count_too(self, journal: Journal) -> None:
+        large = "x" * (READ_BYTES_MAX // journal.lanes)
+        await journal.append([accepted(1, url=large), accepted(2, headers=f"x-a: {large}\n".encode()), accepted(3)])
 
-        assert [len(callback.request.body) for callback in await read_all(journal, 0)] == [READ_BYTES_MAX + 1, 3]
+        assert len((await journal.read(0, BEGINNING, 100)).callbacks) == 1
+        assert numbers(await read_all(journal, 0)) == [1, 2, 3]
+
+    async def test_a_callback_larger_than_a_read_may_be_is_read_all_the_same(self, journal: Journal) -> None:
+        size = READ_BYTES_MAX // journal.lanes + 1
+        await journal.append([accepted(1, body=b"x" * size), accepted(2)])
+
+        assert [len(callback.request.body) for callback in await read_all(journal, 0)] == [size, 3]
 
     async def test_from_any_position_the_rest_is_read(self, journal: Journal) -> None:
         await append_all(journal, [[accepted(number)] for number in range(5 * journal.lanes)])

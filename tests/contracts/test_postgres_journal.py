@@ -1,6 +1,8 @@
 """The journal in PostgreSQL keeps the contract, and does what only a table needs to."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -11,6 +13,7 @@ import pytest
 from psycopg import AsyncConnection, sql
 
 from landed.domain.errors import StoreUnavailable
+from landed.journal import postgres
 from landed.journal.base import BEGINNING
 from landed.journal.postgres import PostgresJournal
 from landed.store import audit, connect, partitions
@@ -258,11 +261,60 @@ async def test_a_listener_that_lost_its_connection_listens_again(
         assert await waiting
 
 
-async def end_connections(connection: AsyncConnection[Any]) -> None:
+async def test_a_writer_that_lost_what_it_wakes_readers_with_wakes_them_again(
+    database: str, journal: PostgresJournal, connection: AsyncConnection[Any]
+) -> None:
+    async with opened(database, lanes=1) as another:
+        await another.append([accepted(1)])
+        while await journal.wait(0.2):
+            pass
+        await end_connections(connection, having_said="%pg_notify%")
+        await another.append([accepted(2)])
+
+        assert await journal.wait(5)
+
+
+async def test_a_writer_that_cannot_wake_readers_tries_seldom(
+    journal: PostgresJournal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+
+    async def refused() -> AsyncConnection[Any]:
+        tried.append(1)
+        raise psycopg.OperationalError("too many clients")
+
+    monkeypatch.setattr(journal, "_connect", refused)
+    for number in range(20):
+        await journal.append([accepted(number)])
+
+    assert tried == [1]
+
+
+async def test_nobody_waits_for_a_database_that_does_not_take_the_word_for_readers(
+    journal: PostgresJournal, connection: AsyncConnection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "_NOTIFY", "SELECT pg_sleep(60), %s::text")
+    asleep = "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND wait_event = 'PgSleep'"
+    await journal.append([accepted(1)])
+    async with asyncio.timeout(5):
+        while (found := await (await connection.execute(asleep)).fetchone()) is None:  # noqa: ASYNC110  nobody tells us
+            await asyncio.sleep(0.01)
+    os.kill(found[0], signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(4):
+            await journal.append([accepted(2)])
+            assert numbers(await read_lanes(journal)) == [1, 2]
+            await journal.close()
+    finally:
+        os.kill(found[0], signal.SIGCONT)
+
+
+async def end_connections(connection: AsyncConnection[Any], having_said: str = "%") -> None:
     """Of everybody else to this database, at once and without a word."""
     await connection.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE %s",
+        [having_said],
     )
 
 

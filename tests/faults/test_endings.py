@@ -56,6 +56,18 @@ async def test_killing_the_parent_ends_its_children_and_then_the_database() -> N
         assert "database system is shut down" in (landed.home / "postgres.log").read_text().splitlines()[-1]
 
 
+async def test_ctrl_c_while_the_database_is_made_ends_it_without_a_word() -> None:
+    with house() as landed:
+        serve = landed.start()
+        await until("the database is being made", (landed.home / "cluster.partial").exists, START_S_MAX)
+
+        os.killpg(serve.pid, signal.SIGINT)
+        await until("serve ended", lambda: serve.poll() is not None, STOPPED_S_MAX)
+
+        assert serve.returncode == 130
+        assert "Traceback" not in landed.log()
+
+
 async def test_an_interrupted_demo_compares_when_all_that_was_acknowledged_is_tracked() -> None:
     with house() as landed:
         demo = landed.start("demo")

@@ -1,10 +1,11 @@
 """`landed serve | web | worker`: run it."""
 
 import asyncio
+import signal
 import socket
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from landed.processes import Part
     from landed.settings import Settings
 
-#: A database that is there starts within this time.
-_READY_S: Final = 0.3
+#: A database that takes longer than this to start is likely being made, and will have to be upgraded.
+_READY_S: Final = 0.5
 
 Parent = Annotated[int | None, typer.Option(hidden=True, help="A pipe that ends with the process that started this.")]
 Prepared = Annotated[bool, typer.Option("--prepared", hidden=True, help="The database was looked at already.")]
@@ -152,10 +153,14 @@ def preparation(settings: "Settings", *, with_pages: bool = False) -> "Iterator[
     theirs.close()
 
     def prepare(database_url: str) -> None:
-        ours.send(database_url)
+        with suppress(BrokenPipeError):  # it is dead: see below
+            ours.send(database_url)
         process.join()
-        if process.exitcode:
-            raise typer.Exit(process.exitcode)
+        code = process.exitcode or 0
+        if code < 0:
+            say(f"The process that prepares the database was ended by signal {-code}.")
+        if code:
+            raise typer.Exit(1 if code < 0 else code)
 
     try:
         yield prepare
@@ -165,15 +170,18 @@ def preparation(settings: "Settings", *, with_pages: bool = False) -> "Iterator[
 
 
 def _prepare_when_told(settings: "Settings", told: "Connection", others: "Connection", with_pages: bool) -> None:
+    # Ctrl-C comes to us too. Until there is something to break off, the end of our parent is enough.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     from landed.store import migrate
 
     others.close()  # or its end would never come to us
     if not told.poll(_READY_S):
-        migrate.load_ahead()  # a new database is being made, which takes longer
+        migrate.load_ahead()
     try:
         database_url = told.recv()
     except EOFError:
         return  # it does not start
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         _prepare(settings, database_url, with_pages=with_pages)
     except LandedError as error:

@@ -68,7 +68,9 @@ class HeaderLines(Mapping[str, str]):
         if start < 0:
             raise KeyError(name)
         start += len(sought)
-        end = lines.index(b"\n", start)
+        end = lines.find(b"\n", start)
+        if end < 0:  # not written by us, who end each line
+            end = len(lines)
         if lines.find(sought, end) >= 0:  # repeated
             return headers_of(lines)[name]
         return lines[start:end].decode("latin-1")

@@ -14,8 +14,9 @@ from landed.domain.callbacks import Callback
 #: The position before the first callback of a lane.
 BEGINNING: Final = ""
 
-#: Of headers and bodies in one read. Without it a few hundred of the largest bodies would fill a reader's memory.
-READ_BYTES_MAX: Final = 16 * 1024 * 1024
+#: Of URLs, headers and bodies when one reader reads all lanes; a read of one lane has its share. Without it a few
+#: thousand of the largest callbacks would fill a reader's memory.
+READ_BYTES_MAX: Final = 64 * 1024 * 1024
 
 
 class Accepted(NamedTuple):
@@ -74,7 +75,7 @@ class Journal(Protocol):
     async def read(self, lane: int, after: str, limit: int) -> Batch:
         """The next callbacks of a lane in its order, without a gap: a position once passed never gains a callback.
 
-        Fewer than `limit` where they are large: what comes behind READ_BYTES_MAX of headers and bodies waits.
+        Fewer than `limit` where they are large: what comes behind the lane's share of READ_BYTES_MAX waits.
 
         Raises:
             StoreUnavailable: not now; nothing is lost.

@@ -27,6 +27,9 @@ _CHANNEL: Final = "landed_journal"
 _EPOCH_LOCK: Final = 0x1A9DED03
 #: Readers are woken at most this often by one writer: a NOTIFY takes a lock that all of the cluster shares.
 _NOTIFY_EVERY_S: Final = 0.02
+#: After it could not: as often as readers look by themselves.
+_NOTIFY_AGAIN_S: Final = 1.0
+_CLOSE_S_MAX: Final = 1.0
 #: Counting a backlog stops here, so that asking stays cheap when it matters most.
 BACKLOG_ROWS_MAX: Final = 100_000
 
@@ -42,8 +45,8 @@ SELECT %b, %b, came.*
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
 _READ: Final = """
 SELECT id, received_at, account_id, method, url, kind, our_id, headers, body, verified_by, epoch, xid::text AS reached
-  FROM (SELECT *, sum(octet_length(headers) + octet_length(body)) OVER (ORDER BY epoch, xid, id
-                                                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
+  FROM (SELECT *, sum(octet_length(url) + octet_length(headers) + octet_length(body)) OVER (
+                     ORDER BY epoch, xid, id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS bytes_before
           FROM callbacks
          WHERE lane = %(lane)s
            AND (epoch, xid, id) > (%(epoch)s::smallint, %(xid)s::xid8, %(id)s::bigint)
@@ -157,11 +160,13 @@ class PostgresJournal:
                 self._writer = writer  # not before: without its epoch nothing must be appended
 
     async def close(self) -> None:
-        for task in (self._waker, self._listener):
-            if task is not None:
+        tasks = [task for task in (self._waker, self._listener) if task is not None]
+        # Of a database that does not answer the first makes the driver ask it to stop, the second lets go of that too.
+        for _ in range(2):
+            for task in tasks:
                 task.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+            if tasks:
+                await asyncio.wait(tasks, timeout=_CLOSE_S_MAX)
         for connection in (self._writer, self._reader):
             if connection is not None:
                 with contextlib.suppress(psycopg.Error):
@@ -193,7 +198,7 @@ class PostgresJournal:
             with translated():
                 reader = await self._read_connection()
                 cursor = reader.cursor(binary=True)
-                bounds = {"limit": limit, "bytes": READ_BYTES_MAX}
+                bounds = {"limit": limit, "bytes": READ_BYTES_MAX // self.lanes}
                 await cursor.execute(_READ, {"lane": lane, **bounds, **position.parameters()})
                 rows = await cursor.fetchall()
         if not rows:
@@ -252,16 +257,18 @@ class PostgresJournal:
         self._partitions_until = partitions.day_after(today)
 
     async def _wake_readers(self) -> None:
-        """Tell readers that something was appended; nobody's acknowledgement waits for that. While the connection is
-        broken they go by the clock alone."""
-        try:
-            async with await self._connect() as connection:
-                while await self._to_tell.wait():
-                    self._to_tell.clear()
-                    await connection.execute(_NOTIFY, [_CHANNEL])
-                    await asyncio.sleep(_NOTIFY_EVERY_S)
-        except psycopg.Error:
-            return
+        """Tell readers that something was appended; nobody's acknowledgement waits for that. While there is no
+        connection they go by the clock alone."""
+        while True:
+            try:
+                async with await self._connect() as connection:
+                    while await self._to_tell.wait():
+                        self._to_tell.clear()
+                        await connection.execute(_NOTIFY, [_CHANNEL])
+                        await asyncio.sleep(_NOTIFY_EVERY_S)
+            except (psycopg.Error, OSError):
+                self._to_tell.set()
+                await asyncio.sleep(_NOTIFY_AGAIN_S)
 
     async def _listen(self) -> None:
         """Be woken. While the connection is broken they go by the clock alone."""

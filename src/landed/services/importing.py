@@ -121,8 +121,11 @@ class Importer:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(WINDOWS_AT_ONCE):
                     workers.create_task(work())
-        except* (SendFailed, StoreUnavailable) as errors:
-            raise errors.exceptions[0] from None
+        except ExceptionGroup as errors:  # not except*: Python before 3.11.4 groups what is raised in it, too
+            expected, others = errors.split((SendFailed, StoreUnavailable))
+            if expected is None or others is not None:
+                raise
+            raise expected.exceptions[0] from None
         return progress
 
     async def _window(self, at: datetime, progress: Progress, told: Callable[[Progress], None]) -> None:

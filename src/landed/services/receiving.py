@@ -370,7 +370,7 @@ class Committer:
         """Commit what waits, batch after batch, until nothing does.
 
         A task of its own does it, so that neither a frozen database nor our own end cuts it short. It is one for all
-        of them: between two the event loop would take in requests, for milliseconds in which the journal stands idle.
+        of them: under load the event loop would take in requests for milliseconds before it began the next.
         """
         self._began = time.perf_counter()  # until the task itself begins
         appending = asyncio.create_task(self._append_all())
@@ -392,9 +392,9 @@ class Committer:
 
     async def _append_all(self) -> None:
         while self._queue and self.available:
+            self._began = time.perf_counter()
             await self._let_more_come()
             self._batch = self._next_batch()
-            self._began = time.perf_counter()
             await self._append(self._batch, 0, len(self._batch))
             if self._stopping:
                 return
@@ -432,7 +432,7 @@ class Committer:
             self.acknowledged += end - start
             if self._stopping:
                 self._tell(batch, start, end, None)
-            else:  # once the next batch is on its way: the journal has nothing to do until then
+            else:  # where many wait, once the next batch is on its way: the journal has nothing to do until then
                 asyncio.get_running_loop().call_soon(self._tell_in_turns, batch, start, end)
 
     def _tell_in_turns(self, batch: _Batch, start: int, end: int) -> None:
