@@ -58,7 +58,9 @@ async def test_killing_the_parent_ends_its_children_and_then_the_database() -> N
 
 async def test_ctrl_c_while_the_database_is_made_ends_it_without_a_word() -> None:
     with house() as landed:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored where tests run in background
         serve = landed.start()
+        signal.signal(signal.SIGINT, before)
         await until("the database is being made", (landed.home / "cluster.partial").exists, START_S_MAX)
 
         os.killpg(serve.pid, signal.SIGINT)

@@ -171,7 +171,7 @@ def preparation(settings: "Settings", *, with_pages: bool = False) -> "Iterator[
 
 def _prepare_when_told(settings: "Settings", told: "Connection", others: "Connection", with_pages: bool) -> None:
     # Ctrl-C comes to us too. Until there is something to break off, the end of our parent is enough.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     from landed.store import migrate
 
     others.close()  # or its end would never come to us
@@ -181,7 +181,7 @@ def _prepare_when_told(settings: "Settings", told: "Connection", others: "Connec
         database_url = told.recv()
     except EOFError:
         return  # it does not start
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN if before == signal.SIG_IGN else signal.SIG_DFL)
     try:
         _prepare(settings, database_url, with_pages=with_pages)
     except LandedError as error:

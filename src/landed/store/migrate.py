@@ -95,12 +95,12 @@ def revisions() -> list[str]:
     return sorted(file.name.partition("_")[0] for file in (_HERE / "versions").glob("[0-9]*_*.py"))
 
 
-def _marked(connection: "psycopg.Connection[tuple[str]]") -> str | None:
+def _marked(connection: "psycopg.Connection[tuple[str | None]]") -> str | None:
     """The revision that Alembic has written down there."""
-    try:
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except psycopg.errors.UndefinedTable:
+    row = connection.execute("SELECT to_regclass('alembic_version')::text").fetchone()
+    if row == (None,):  # nothing was made yet
         return None
+    row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     return row[0] if row else None
 
 
