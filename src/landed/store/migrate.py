@@ -3,6 +3,7 @@
 Each command checks, and few upgrade: what that loads takes longer than most commands.
 """
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ _HERE: Final = Path(__file__).parent / "migrations"
 
 def load_ahead() -> None:
     """Load what `upgrade` needs, for whoever has to wait anyway."""
-    from alembic import command  # noqa: F401
+    import_module("alembic.command")
 
 
 def upgrade(database_url: str) -> tuple[str | None, str]:

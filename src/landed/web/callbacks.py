@@ -63,8 +63,6 @@ _OUR_ID: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 _MASKED: Final = frozenset({"authorization", "proxy-authorization", "cookie"})
 _PREFIX: Final = "/callbacks/"
 
-_LINE: Final = b": ".join  #: of a header
-
 _PROBLEM_TYPE: Final = (b"content-type", b"application/problem+json")
 _STORED_START: Final = {"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]}
 _STORED_BODY: Final = {"type": "http.response.body", "body": b""}
@@ -317,7 +315,7 @@ class _Arrival:
         if not _MASKED.isdisjoint(headers):
             raw = [(name, b"***" if name.decode("latin-1") in _MASKED else value) for name, value in raw]
         self.headers = headers
-        self.lines = b"\n".join([*map(_LINE, raw), b""])
+        self.lines = b"\n".join([*map(b": ".join, raw), b""])
         if len(self.lines) > HEADERS_BYTES_MAX:
             raise HeadersTooLarge(f"The headers are larger than {HEADERS_BYTES_MAX} bytes.")
 

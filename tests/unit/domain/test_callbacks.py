@@ -30,3 +30,7 @@ def test_a_header_is_not_found_in_the_name_or_value_of_another() -> None:
     assert found.get("nonce") is None
     with pytest.raises(KeyError):
         found["nonce"]
+
+
+def test_a_last_line_that_nobody_ended_is_read_all_the_same() -> None:
+    assert HeaderLines(b"x-a: 1\nx-b: 2").get("x-b") == "2"
