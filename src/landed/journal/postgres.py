@@ -8,7 +8,7 @@ transaction still running (`pg_snapshot_xmin`): nothing can come in behind that 
 import asyncio
 import contextlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -37,9 +37,8 @@ BACKLOG_ROWS_MAX: Final = 100_000
 # loop behind all requests that came in meanwhile.
 _APPEND: Final = """
 INSERT INTO callbacks (lane, epoch, received_at, account_id, method, url, kind, our_id, headers, body, verified_by)
-SELECT %b, %b, came.*
-  FROM unnest(%b::timestamptz[], %b::int[], %b::text[], %b::text[], %b::text[], %b::text[], %b::bytea[], %b::bytea[],
-              %b::text[]) AS came
+SELECT %b, %b, unnest(%b::timestamptz[]), unnest(%b::int[]), unnest(%b::text[]), unnest(%b::text[]), unnest(%b::text[]),
+       unnest(%b::text[]), unnest(%b::bytea[]), unnest(%b::bytea[]), unnest(%b::text[])
 """
 # A transaction of its own, which nobody needs on disk: without this it would wait for a second sync.
 _NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')"
@@ -112,14 +111,23 @@ class _Array:
 
     __slots__ = ("packed",)
 
-    def __init__(self, name: str, values: Sequence[bytes | None]) -> None:
-        fields = [_ARRAY.pack(1, 1, _OIDS[name], len(values), 1)]
-        for value in values:
-            if value is None:
-                fields.append(_NULL)
-            else:
-                fields += (_LENGTH.pack(len(value)), value)
-        self.packed = b"".join(fields)
+    def __init__(self, name: str, values: Sequence[Any], pack: Callable[[Any], bytes]) -> None:
+        count = len(values)
+        # Most columns of a batch say one thing: one method, one account, one URL.
+        is_one = values.count(values[0]) == count
+        fields = _fields(values[:1], pack) * count if is_one else _fields(values, pack)
+        self.packed = b"".join([_ARRAY.pack(1, 1, _OIDS[name], count, 1), *fields])
+
+
+def _fields(values: Sequence[Any], pack: Callable[[Any], bytes]) -> list[bytes]:
+    """Each value behind its length."""
+    if None in values:
+        return [_NULL if value is None else b"".join(_fields([value], pack)) for value in values]
+    packed = [*map(pack, values)]
+    fields = [b""] * (2 * len(packed))
+    fields[::2] = map(_LENGTH.pack, map(len, packed))
+    fields[1::2] = packed
+    return fields
 
 
 class _ArrayDumper(Dumper):
@@ -286,13 +294,16 @@ def _columns(callbacks: Sequence[Accepted]) -> list[_Array]:
     """As _APPEND takes them."""
     received_at, account_ids, methods, urls, kinds, our_ids, headers, bodies, verified_by = zip(*callbacks, strict=True)
     return [
-        _Array("timestamptz", [_MICROSECONDS.pack((at - _POSTGRES_EPOCH) // _MICROSECOND) for at in received_at]),
-        _Array("int4", [_INTEGER.pack(account_id) for account_id in account_ids]),
-        *(_Array("text", [text.encode() for text in texts]) for texts in (methods, urls)),
-        *(_Array("text", [None if text is None else text.encode() for text in texts]) for texts in (kinds, our_ids)),
-        *(_Array("bytea", contents) for contents in (headers, bodies)),
-        _Array("text", [names.encode() for names in verified_by]),
+        _Array("timestamptz", received_at, _microseconds),
+        _Array("int4", account_ids, _INTEGER.pack),
+        *(_Array("text", texts, str.encode) for texts in (methods, urls, kinds, our_ids)),
+        *(_Array("bytea", contents, bytes) for contents in (headers, bodies)),
+        _Array("text", verified_by, str.encode),
     ]
+
+
+def _microseconds(moment: datetime) -> bytes:
+    return _MICROSECONDS.pack((moment - _POSTGRES_EPOCH) // _MICROSECOND)
 
 
 def _callback(row: Sequence[Any]) -> Callback:

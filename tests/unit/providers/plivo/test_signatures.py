@@ -94,6 +94,8 @@ PARAMS = st.dictionaries(
 
 
 @given(ADDRESSES, QUERIES, FRAGMENTS, TEXT, SECRET)
+@example("https://hooks.example.com/p", [], "", "1", "k" * 64)  # as long as a block of the hash, and longer
+@example("https://hooks.example.com/p", [], "", "1", "k" * 65)
 def test_v2_signs_what_the_sdk_accepts(
     address: str, query: list[tuple[str, str]], fragment: str, nonce: str, token: str
 ) -> None:
