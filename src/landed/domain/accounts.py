@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from landed.domain.words import Word
 
@@ -56,6 +57,14 @@ class Account:
     disabled_at: datetime | None = None
     #: Networks and host names that its callbacks may come from; none: from anywhere.
     allowed_addresses: tuple[str, ...] = ()
+
+
+class AccountName(NamedTuple):
+    """What other things show of their account."""
+
+    id: int
+    name: str
+    provider: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from psycopg import AsyncConnection
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from landed.domain.accounts import AccountName
 from landed.domain.alerting import (
     AFTER,
     BELOW,
@@ -37,7 +38,6 @@ from landed.store.alert_rules import RuleRow
 from landed.store.alert_targets import TargetRow
 from landed.store.alerts import EndedBy, Pool
 from landed.store.connect import transaction
-from landed.store.reading import AccountName
 
 NAME_CHARACTERS_MAX: Final = 80
 VALUES_MAX: Final = 50

@@ -8,12 +8,12 @@ from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
 
+from landed.domain.accounts import AccountName
 from landed.services import alert_shapes
 from landed.store import alerts
 from landed.store.alert_rules import RuleRow
 from landed.store.alert_targets import TargetRow
 from landed.store.alerts import AlertRow, EndedBy, Told
-from landed.store.reading import AccountName
 
 #: What the JSON that is told calls itself.
 EVENTS: Final = {Told.FIRED: "alert.fired", Told.REPEATED: "alert.repeated", Told.RECOVERED: "alert.recovered"}

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain.accounts import AccountName
 from landed.domain.broadcasts import Facts
 from landed.domain.errors import NotFound
 from landed.domain.statuses import Status
@@ -20,7 +21,7 @@ from landed.services.reading import account_ids
 from landed.services.shapes import Moment, Shape
 from landed.store import broadcast_queries
 from landed.store.broadcast_queries import BroadcastFilter
-from landed.store.reading import AccountName, account_names
+from landed.store.reading import account_names
 
 
 class BroadcastShape(Shape):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain.accounts import AccountName
 from landed.domain.buckets import Bucket
 from landed.domain.errors import InputInvalid
 from landed.domain.funnel import NOTHING, Counts
@@ -24,7 +25,7 @@ from landed.services.reporting import ROWS_MAX, AnalyticsMeta
 from landed.services.shapes import Moment, Network, Shape
 from landed.store import session_analytics
 from landed.store.analytics import TooManyRows
-from landed.store.reading import AccountName, account_names
+from landed.store.reading import account_names
 from landed.store.session_analytics import Selection
 
 

@@ -7,11 +7,11 @@ from uuid import UUID
 import orjson
 from pydantic import Field
 
+from landed.domain.accounts import AccountName
 from landed.providers.base import Provider
 from landed.services import shapes
 from landed.services.shapes import ErrorMeaning, Moment, Money, ReceiptShape, Shape
 from landed.store.messages import facts_from_json
-from landed.store.reading import AccountName
 
 
 class DownloadShape(Shape):

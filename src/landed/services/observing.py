@@ -15,6 +15,7 @@ from psycopg import AsyncConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from landed.domain import explaining, latency
+from landed.domain.accounts import AccountName
 from landed.domain.alerting import Filter, Kind, Observation, Rule
 from landed.domain.counters import Resolution
 from landed.domain.explaining import Cell, Counted
@@ -27,7 +28,6 @@ from landed.services.reporting import minutes_kept
 from landed.store import alert_queries, analytics, oddities
 from landed.store.analytics import Sums
 from landed.store.oddities import Oddity, OddityCount
-from landed.store.reading import AccountName
 
 #: Failures are often told of faster than deliveries: what was just sent is left out.
 SETTLED: Final = timedelta(minutes=1)

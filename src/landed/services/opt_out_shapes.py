@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
+from landed.domain.accounts import AccountName
 from landed.domain.facts import Heard
 from landed.domain.opt_outs import Facts, OptOutFact, OptOutSource, at, in_order
 from landed.services.shapes import Moment, Shape
-from landed.store.reading import AccountName
 
 
 class OptOutShape(Shape):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Final
 
+from landed.domain.accounts import AccountName
 from landed.domain.buckets import Bucket
 from landed.domain.errors import InputInvalid
 from landed.domain.periods import Period
@@ -14,7 +15,6 @@ from landed.services import shapes
 from landed.services.framing import Compare
 from landed.services.reading import NONE, account_ids, network_codes, number
 from landed.services.shapes import Network
-from landed.store.reading import AccountName
 
 
 class Group(Word):

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain.accounts import AccountName
 from landed.domain.callbacks import headers_of
 from landed.domain.errors import InputInvalid, NotFound
 from landed.domain.numbers import normalise
@@ -25,7 +26,7 @@ from landed.services import cursors, shapes
 from landed.store import callback_queries, message_queries
 from landed.store.callback_queries import CallbackCursor, CallbackFilter, Found, Verdict
 from landed.store.message_queries import Bound, MessageCursor, MessageFilter
-from landed.store.reading import AccountName, account_names
+from landed.store.reading import account_names
 
 LIMIT_DEFAULT: Final = 50
 LIMIT_MAX: Final = 200

@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from landed.domain import registration_rules
-from landed.domain.accounts import Account
+from landed.domain.accounts import Account, AccountName
 from landed.domain.errors import Conflict, InputInvalid, NotFound, OutcomeUnknown, SendFailed, StoreUnavailable
 from landed.domain.outbound import (
     BrandRequest,
@@ -47,7 +47,7 @@ from landed.services.registering_shapes import (
 )
 from landed.store import registration_requests as rows
 from landed.store.connect import transaction
-from landed.store.reading import AccountName, account_names
+from landed.store.reading import account_names
 from landed.store.registration_requests import Asked, RequestKind, RequestState
 
 #: A request that is still being asked for after this was asked for by a process that died: a call takes 40 s at most.

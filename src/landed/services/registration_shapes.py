@@ -6,12 +6,12 @@ from typing import Any
 
 from pydantic import Field
 
+from landed.domain.accounts import AccountName
 from landed.domain.next_steps import is_overdue, next_step, usual_step
 from landed.domain.occasions import Hearings, Occasion
 from landed.domain.receipts import Registration, RegistrationReceipt, RegistrationStatus, Source
 from landed.domain.registrations import STATUSES, Standing, Thing, stand, status_of
 from landed.services.shapes import OUR_CLOCK, PROVIDER_CLOCK, Moment, Shape
-from landed.store.reading import AccountName
 from landed.store.registrations import PROVIDER_ID, facts
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain.accounts import AccountName
 from landed.domain.buckets import Bucket
 from landed.domain.errors import InputInvalid
 from landed.domain.periods import Period
@@ -20,7 +21,7 @@ from landed.services.framing import Compare, Frame, frame
 from landed.services.questions import Group, Question, Words, columns, shown, wanted
 from landed.services.shapes import Moment, Network, Shape
 from landed.store import analytics, partitions
-from landed.store.reading import AccountName, account_names
+from landed.store.reading import account_names
 
 #: Beyond this an answer is refused: nobody reads it, and building it would take seconds and memory.
 ROWS_MAX: Final = 20_000

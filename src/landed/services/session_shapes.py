@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from landed.domain.accounts import AccountName
 from landed.domain.facts import Heard
 from landed.domain.receipts import AttemptReport, SessionReceipt, SessionStatus, Source
 from landed.domain.sessions import RANK, credible
@@ -21,7 +22,6 @@ from landed.services.shapes import (
     Shape,
     error_meaning,
 )
-from landed.store.reading import AccountName
 from landed.store.session_queries import Resent
 
 

@@ -9,6 +9,7 @@ import orjson
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from landed.domain import money, our_codes
+from landed.domain.accounts import AccountName
 from landed.domain.facts import Heard
 from landed.domain.meanings import Meaning
 from landed.domain.networks import network_name
@@ -17,7 +18,6 @@ from landed.domain.receipts import Receipt, Source
 from landed.domain.statuses import FINAL, RANK, Status
 from landed.providers.base import Provider
 from landed.store.messages import facts_from_json
-from landed.store.reading import AccountName
 
 #: RFC 3339, always written in UTC with a Z, whatever time zone the database speaks.
 Moment = Annotated[datetime, AfterValidator(lambda at: at.astimezone(UTC))]

@@ -16,6 +16,7 @@ import orjson
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from landed.domain.accounts import AccountName
 from landed.domain.callbacks import CallbackKind, CallbackRequest, headers_of
 from landed.domain.errors import CallbackMalformed, CallbackNotUnderstood, InputInvalid
 from landed.domain.receipts import (
@@ -35,7 +36,7 @@ from landed.services.resending import header_lines
 from landed.store import callback_stream
 from landed.store.callback_queries import CallbackCursor, Found
 from landed.store.callback_stream import Head, Place
-from landed.store.reading import AccountName, account_names
+from landed.store.reading import account_names
 
 #: Callbacks looked at in one go, and how many and how much of those that are wanted is loaded: little enough that
 #: callbacks which arrive meanwhile do not wait.

@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
 
+from landed.domain.accounts import AccountName
 from landed.domain.periods import Period
-from landed.store.reading import AccountName
 
 
 class SessionsRow(NamedTuple):

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import closing
 from select import POLLIN, poll
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from psycopg import AsyncConnection, AsyncCursor
 from psycopg.pq import Format
@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from landed.domain.accounts import AccountName
 from landed.domain.errors import StoreUnavailable
 from landed.store.connect import OPTIONS, UNAVAILABLE, translated
 from landed.store.schema import accounts
@@ -78,14 +79,6 @@ class _BinaryCursor(AsyncCursor[Any]):
     def __init__(self, connection: AsyncConnection[Any], **options: Any) -> None:
         super().__init__(connection, **options)
         self.format = Format.BINARY
-
-
-class AccountName(NamedTuple):
-    """What other things show of their account."""
-
-    id: int
-    name: str
-    provider: str
 
 
 async def rows(engine: AsyncEngine, statement: Executable) -> Sequence[Row[Any]]:
