@@ -94,19 +94,20 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 # Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON.
-_STAGE: Final = "CREATE TEMPORARY TABLE IF NOT EXISTS staged_messages (LIKE messages) ON COMMIT DELETE ROWS"
-_COPY: Final = (
-    f"COPY staged_messages (id, account_id, created_at, tags, {', '.join(_COLUMNS)}) FROM STDIN"
-    " (FORMAT csv, NULL 'null', ESCAPE '\\')"
+_STAGE: Final = """
+CREATE TEMPORARY TABLE IF NOT EXISTS staged_messages (is_new boolean NOT NULL, LIKE messages) ON COMMIT DELETE ROWS
+"""
+_INSERTED: Final = f"id, account_id, created_at, tags, {', '.join(_COLUMNS)}"
+_COPY: Final = f"COPY staged_messages (is_new, {_INSERTED}) FROM STDIN (FORMAT csv, NULL 'null', ESCAPE '\\')"
+_WRITE: Final = f"""
+WITH updated AS (
+    UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
+      FROM staged_messages AS staged WHERE messages.id = staged.id AND NOT staged.is_new
 )
-_INSERT: Final = """
-INSERT INTO messages SELECT * FROM staged_messages ORDER BY account_id, provider_message_id, direction
+INSERT INTO messages ({_INSERTED})
+SELECT {_INSERTED} FROM staged_messages WHERE is_new ORDER BY account_id, provider_message_id, direction
     ON CONFLICT DO NOTHING
 RETURNING id
-"""
-_UPDATE: Final = f"""
-UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
-  FROM staged_messages AS staged WHERE messages.id = staged.id
 """  # noqa: S608  only names of columns are put in
 _EMPTY: Final = "TRUNCATE staged_messages"
 
@@ -149,35 +150,29 @@ async def delete(connection: AsyncConnection[Any], ids: Sequence[UUID]) -> None:
         await connection.execute(_DELETE, [ids])
 
 
-async def insert(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> set[UUID]:
-    """Insert rows for messages that had none.
+async def stage(connection: AsyncConnection[Any]) -> None:
+    """What `write` needs: once in each transaction, before."""
+    await connection.execute(_STAGE)
+
+
+async def write(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> set[MessageKey]:
+    """Write back rows that were locked, and insert rows for messages that had none.
 
     Returns:
-        The ids that went in. The others came in by another tracker just now: lock and fold those again.
+        Those that had none, and have one by now: another tracker came first. Lock and fold these again.
     """
     if not messages:
         return set()
-    await _stage(connection, messages, now)
-    cursor = await connection.execute(_INSERT)
-    are_all_in = cursor.rowcount == len(messages)  # nearly always, and then the ids need not be read
-    ids = {each.id for each in messages} if are_all_in else {number for (number,) in await cursor.fetchall()}
-    await connection.execute(_EMPTY)
-    return ids
-
-
-async def update(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> None:
-    """Write back rows that were locked."""
-    if messages:
-        await _stage(connection, messages, now)
-        await connection.execute(_UPDATE)
-        await connection.execute(_EMPTY)
-
-
-async def _stage(connection: AsyncConnection[Any], messages: Sequence[Folded], now: datetime) -> None:
     rows = b"\n".join([_line(folded, now) for folded in messages])
-    await connection.execute(_STAGE)
-    async with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        await copy.write(rows)
+    async with connection.cursor() as cursor:
+        async with cursor.copy(_COPY) as copy:
+            await copy.write(rows)
+        await cursor.execute(_WRITE)
+        new = [each for each in messages if each.stored is None]
+        are_all_in = cursor.rowcount == len(new)  # nearly always, and then the ids need not be read
+        inserted = None if are_all_in else {number for (number,) in await cursor.fetchall()}
+        await cursor.execute(_EMPTY)
+    return set() if inserted is None else {each.key for each in new if each.id not in inserted}
 
 
 class _Row(NamedTuple):
@@ -230,6 +225,7 @@ def _line(folded: Folded, now: datetime) -> bytes:
     ) = message  # fmt: skip
     row = orjson.dumps(
         (
+            folded.stored is None,
             folded.id,
             folded.key.account_id,
             now,

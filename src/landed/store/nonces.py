@@ -3,6 +3,7 @@ send it again with other content. The same nonce with the same content is a retr
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
@@ -19,6 +20,7 @@ class Seen(NamedTuple):
     week: date
 
 
+_NONCE: Final = attrgetter("nonce")
 _KEEP: Final = """
 INSERT INTO nonces (account_id, nonce, content, week)
 SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::date[])
@@ -48,7 +50,7 @@ async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen], now: da
         account_id, nonce, content, week = use
         if first.setdefault((account_id, nonce, week), use).content != content:
             changed.add(use)
-    entered = sorted(first.values())
+    entered = sorted(first.values(), key=_NONCE)  # two trackers in two orders could each wait for the other
     columns = ["{" + ",".join(map(str, column)) + "}" for column in zip(*entered, strict=True)]
     cursor = await connection.execute(_KEEP, columns)
     # Where all went in, none was there this week; then only the weeks before have to be asked.

@@ -51,6 +51,7 @@ class MessageKeeper:
         deltas = counters.Deltas()
         kept = Kept()
         waiting = sorted(tellings)
+        await message_rows.stage(connection)
         while waiting:
             # What another tracker made between our look and our insert is there at the second look.
             waiting = await self._keep(connection, waiting, tellings, deltas, kept, now, tags)
@@ -75,7 +76,9 @@ class MessageKeeper:
         folded: list[Folded] = []
         for start in range(0, len(keys) + WRITTEN_AT_ONCE, WRITTEN_AT_ONCE):
             some = keys[start : start + WRITTEN_AT_ONCE]
-            left_out, more = await _both(_write(connection, folded, now), self._fold(some, tellings, stored, tags))
+            left_out, more = await _both(
+                message_rows.write(connection, folded, now), self._fold(some, tellings, stored, tags)
+            )
             for each in folded:
                 if each.key in left_out:
                     left.append(each.key)
@@ -191,14 +194,6 @@ def _uuid(our_id: str) -> UUID | None:
         return UUID(our_id)
     except ValueError:
         return None
-
-
-async def _write(connection: AsyncConnection[Any], folded: Sequence[Folded], now: datetime) -> set[MessageKey]:
-    """Gives the keys of those that were to be inserted, and were there by now."""
-    await message_rows.update(connection, [each for each in folded if each.stored], now)
-    inserts = [each for each in folded if not each.stored]
-    inserted = await message_rows.insert(connection, inserts, now)
-    return {each.key for each in inserts if each.id not in inserted}
 
 
 async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -> tuple[A, B]:
