@@ -37,7 +37,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "__init__": set(),
 }  # fmt: skip
 #: The journal is in a table, but no table is known to it but its own.
-STORE_FOR_THE_JOURNAL: Final = {"landed.store.connect", "landed.store.partitions"}
+STORE_FOR_THE_JOURNAL: Final = {"landed.store.arrays", "landed.store.connect", "landed.store.partitions"}
 #: What services and those above may name of the drivers: connections that they hand on, and errors that they catch.
 DRIVERS: Final = {"psycopg", "psycopg_pool", "sqlalchemy", "alembic"}
 CONNECTIONS_AND_ERRORS: Final = {

@@ -27,17 +27,18 @@ def hear(facts: Mapping[R, Heard], told: Iterable[Telling[R]]) -> dict[R, Heard]
     """What is known after hearing `told` on top of `facts`."""
     known = dict(facts)
     for receipt, received_at, callback_id in told:
-        heard = known.get(receipt)
-        ids = () if callback_id is None else (callback_id,)
-        known[receipt] = Heard(received_at, ids) if heard is None else _again(heard, received_at, ids)
+        new = Heard(received_at, () if callback_id is None else (callback_id,))
+        heard = known.setdefault(receipt, new)  # looked up once: receipts take long to hash
+        if heard is not new:
+            known[receipt] = _both(heard, new)
     return known
 
 
-def _again(heard: Heard, received_at: datetime, ids: tuple[int, ...]) -> Heard:
-    callback_ids = heard.callback_ids
-    if ids and ids[0] not in callback_ids:
-        callback_ids = tuple(sorted(callback_ids + ids)[:CALLBACK_IDS_MAX])
-    return Heard(received_at if received_at < heard.received_at else heard.received_at, callback_ids)
+def _both(heard: Heard, again: Heard) -> Heard:
+    ids = heard.callback_ids
+    if again.callback_ids and again.callback_ids[0] not in ids:
+        ids = tuple(sorted(ids + again.callback_ids)[:CALLBACK_IDS_MAX])
+    return Heard(min(heard.received_at, again.received_at), ids)
 
 
 def told_again(facts: Mapping[R, Heard]) -> list[Telling[R]]:

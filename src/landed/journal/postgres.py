@@ -7,20 +7,18 @@ transaction still running (`pg_snapshot_xmin`): nothing can come in behind that 
 
 import asyncio
 import contextlib
-import struct
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
 from typing import Any, Final, NamedTuple
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.adapt import Dumper
-from psycopg.pq import Format
 
 from landed.domain.callbacks import Callback, CallbackRequest, HeaderLines
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, READ_BYTES_MAX, Accepted, Backlog, Batch
 from landed.store import partitions
+from landed.store.arrays import Array
 from landed.store.connect import OPTIONS, read_in_long_pieces, translated
 
 _CHANNEL: Final = "landed_journal"
@@ -78,17 +76,6 @@ SELECT epoch + 1 FROM newest, reached
  WHERE newest.epoch = 0 OR reached.xid >= pg_current_xact_id()
 """
 
-# Arrays as PostgreSQL takes them in binary (array_recv in its source): dimensions, if there are NULLs, type of values;
-# length and first index of the one dimension; then each value behind its length.
-_ARRAY: Final = struct.Struct("!iiIii")
-_LENGTH: Final = struct.Struct("!i")
-_NULL: Final = _LENGTH.pack(-1)
-_INTEGER: Final = struct.Struct("!i")
-_MICROSECONDS: Final = struct.Struct("!q")
-_OIDS: Final = {name: psycopg.adapters.types[name].oid for name in ("timestamptz", "int4", "text", "bytea")}
-_POSTGRES_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-
 
 class _Position(NamedTuple):
     epoch: int
@@ -106,37 +93,6 @@ class _Position(NamedTuple):
         return {"epoch": self.epoch, "xid": str(self.xid), "id": self.id}
 
 
-class _Array:
-    """A parameter that is packed already: psycopg would look at each value of it for its type."""
-
-    __slots__ = ("packed",)
-
-    def __init__(self, name: str, values: Sequence[Any], pack: Callable[[Any], bytes]) -> None:
-        count = len(values)
-        # Most columns of a batch say one thing: one method, one account, one URL.
-        is_one = values.count(values[0]) == count
-        fields = _fields(values[:1], pack) * count if is_one else _fields(values, pack)
-        self.packed = b"".join([_ARRAY.pack(1, 1, _OIDS[name], count, 1), *fields])
-
-
-def _fields(values: Sequence[Any], pack: Callable[[Any], bytes]) -> list[bytes]:
-    """Each value behind its length."""
-    if None in values:
-        return [_NULL if value is None else b"".join(_fields([value], pack)) for value in values]
-    packed = [*map(pack, values)]
-    fields = [b""] * (2 * len(packed))
-    fields[::2] = map(_LENGTH.pack, map(len, packed))
-    fields[1::2] = packed
-    return fields
-
-
-class _ArrayDumper(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: _Array) -> bytes:
-        return obj.packed
-
-
 class PostgresJournal:
     """A connection each to write, to wake readers, to read and to be woken; each is made again when it broke."""
 
@@ -151,7 +107,7 @@ class PostgresJournal:
         self._appended = asyncio.Event()
         self._epoch = 0
         self._next_lane = 0
-        self._partitions_until = _POSTGRES_EPOCH.date()
+        self._partitions_until = date.min
         self._reading = asyncio.Lock()
 
     async def open(self) -> None:
@@ -161,7 +117,6 @@ class PostgresJournal:
                 try:
                     await self._begin_epoch(writer)
                     await self._make_partitions(writer)
-                    writer.adapters.register_dumper(_Array, _ArrayDumper)
                 except BaseException:
                     await writer.close()
                     raise
@@ -290,20 +245,16 @@ class PostgresJournal:
             return
 
 
-def _columns(callbacks: Sequence[Accepted]) -> list[_Array]:
+def _columns(callbacks: Sequence[Accepted]) -> list[Array]:
     """As _APPEND takes them."""
     received_at, account_ids, methods, urls, kinds, our_ids, headers, bodies, verified_by = zip(*callbacks, strict=True)
     return [
-        _Array("timestamptz", received_at, _microseconds),
-        _Array("int4", account_ids, _INTEGER.pack),
-        *(_Array("text", texts, str.encode) for texts in (methods, urls, kinds, our_ids)),
-        *(_Array("bytea", contents, bytes) for contents in (headers, bodies)),
-        _Array("text", verified_by, str.encode),
+        Array("timestamptz", received_at),
+        Array("int4", account_ids),
+        *(Array("text", texts) for texts in (methods, urls, kinds, our_ids)),
+        *(Array("bytea", contents) for contents in (headers, bodies)),
+        Array("text", verified_by),
     ]
-
-
-def _microseconds(moment: datetime) -> bytes:
-    return _MICROSECONDS.pack((moment - _POSTGRES_EPOCH) // _MICROSECOND)
 
 
 def _callback(row: Sequence[Any]) -> Callback:

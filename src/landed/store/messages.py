@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from hashlib import sha1
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 from psycopg import AsyncConnection
@@ -18,7 +19,7 @@ from landed.domain.receipts import Channel, Content, Direction, Intent, Media, P
 from landed.domain.statuses import Status
 from landed.store.connect import read_in_long_pieces
 
-_NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000001")
+_NAMESPACE: Final = UUID("1a9ded00-0000-4000-8000-000000000001").bytes
 
 
 class MessageKey(NamedTuple):
@@ -61,7 +62,10 @@ def message_id(key: MessageKey) -> UUID:
     if key.our_id:
         return UUID(key.our_id)
     name = f"{key.account_id}:{key.provider_message_id}"
-    return uuid5(_NAMESPACE, name if key.direction == Direction.OUTBOUND else f"{name}:{key.direction}")
+    if key.direction != Direction.OUTBOUND:
+        name = f"{name}:{key.direction}"
+    # As uuid5 makes it, in two thirds of its time.
+    return UUID(bytes=sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()[:16], version=5)
 
 
 _LOCKED: Final = """

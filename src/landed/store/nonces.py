@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from psycopg import AsyncConnection
 
 from landed.store import partitions
+from landed.store.arrays import Array
 
 
 class Seen(NamedTuple):
@@ -23,15 +24,15 @@ class Seen(NamedTuple):
 _NONCE: Final = attrgetter("nonce")
 _KEEP: Final = """
 INSERT INTO nonces (account_id, nonce, content, week)
-SELECT * FROM unnest(%s::int[], %s::bigint[], %s::bigint[], %s::date[])
+SELECT unnest(%b::int[]), unnest(%b::bigint[]), unnest(%b::bigint[]), unnest(%b::date[])
     ON CONFLICT DO NOTHING
 """
 _REUSED: Final = """
 SELECT seen.account_id, seen.nonce, seen.content
-  FROM unnest(%s::int[], %s::bigint[], %s::bigint[]) AS seen (account_id, nonce, content)
+  FROM unnest(%b::int[], %b::bigint[], %b::bigint[]) AS seen (account_id, nonce, content)
  WHERE EXISTS (SELECT 1 FROM nonces
                 WHERE nonces.account_id = seen.account_id AND nonces.nonce = seen.nonce
-                  AND nonces.content <> seen.content AND nonces.week < %s)
+                  AND nonces.content <> seen.content AND nonces.week < %b)
 """
 
 
@@ -51,7 +52,7 @@ async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen], now: da
         if first.setdefault((account_id, nonce, week), use).content != content:
             changed.add(use)
     entered = sorted(first.values(), key=_NONCE)  # two trackers in two orders could each wait for the other
-    columns = ["{" + ",".join(map(str, column)) + "}" for column in zip(*entered, strict=True)]
+    columns = [*map(Array, ("int4", "int8", "int8", "date"), zip(*entered, strict=True))]
     cursor = await connection.execute(_KEEP, columns)
     # Where all went in, none was there this week; then only the weeks before have to be asked.
     weeks_until = max(use.week for use in entered) + timedelta(days=0 if cursor.rowcount == len(entered) else 7)
