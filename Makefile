@@ -40,8 +40,10 @@ run: $(VENV)/.run ## start Landed with simulated traffic on its own database, an
 
 # Tests run real servers against the clock. What fails while all cores are busy is tried once more with the machine to
 # itself; what fails then, fails. Both are told. Fault tests have no second run: a rare failure is what they look for.
+# Files go to the cores in their order, which has the thousands of short tests last: they fill what the long ones leave.
 test: $(VENV)/.dev $(VENV)/.node ## run all tests
-	@$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 4 $(ARGS) || { [ $$? = 1 ] && \
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 4 $(ARGS) || \
+	  { [ $$? = 1 ] && \
 	  ! grep -q tests/faults/ .pytest_cache/v/cache/lastfailed && \
 	  echo "Once more, those that failed, one after the other:" && \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none $(ARGS); }
