@@ -254,6 +254,16 @@ class TestAccepting:
         assert service.send(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(FORM), FORM)).status == 200
         assert [row[6] for row in service.stored()] == [body, body, FORM]
 
+    def test_a_body_that_comes_in_pieces_is_taken_whole(self, service: Service) -> None:
+        whole = request("POST", PATH, FORM, signed(PATH))
+        with service.connect() as connection:
+            reader = connection.makefile("rb")
+            for start, end in ((0, 20), (20, len(whole) - 9), (len(whole) - 9, len(whole) - 4), (len(whole) - 4, None)):
+                connection.sendall(whole[start:end])
+                time.sleep(0.05)  # a packet of its own
+            assert read_one(reader) == 200
+        assert service.stored()[-1][6] == FORM
+
     def test_both_tokens_are_accepted_while_they_are_rotated(self, service: Service) -> None:
         assert [service.post(headers=signed(PATH, token)).status for token in (TOKEN, NEW_TOKEN)] == [200, 200]
 

@@ -30,11 +30,11 @@ def hear(facts: Mapping[R, Heard], told: Iterable[Telling[R]]) -> dict[R, Heard]
         new = Heard(received_at, () if callback_id is None else (callback_id,))
         heard = known.setdefault(receipt, new)  # looked up once: receipts take long to hash
         if heard is not new:
-            known[receipt] = _both(heard, new)
+            known[receipt] = _merged(heard, new)
     return known
 
 
-def _both(heard: Heard, again: Heard) -> Heard:
+def _merged(heard: Heard, again: Heard) -> Heard:
     ids = heard.callback_ids
     if again.callback_ids and again.callback_ids[0] not in ids:
         ids = tuple(sorted(ids + again.callback_ids)[:CALLBACK_IDS_MAX])

@@ -17,7 +17,7 @@ from psycopg import AsyncConnection
 from landed.domain.callbacks import Callback, CallbackRequest, HeaderLines
 from landed.domain.errors import StoreUnavailable
 from landed.journal.base import BEGINNING, READ_BYTES_MAX, Accepted, Backlog, Batch
-from landed.store import partitions
+from landed.store import arrays, partitions
 from landed.store.arrays import Array
 from landed.store.connect import OPTIONS, read_in_long_pieces, translated
 
@@ -117,6 +117,7 @@ class PostgresJournal:
                 try:
                     await self._begin_epoch(writer)
                     await self._make_partitions(writer)
+                    arrays.register(writer)
                 except BaseException:
                     await writer.close()
                     raise

@@ -61,7 +61,7 @@ class ProviderOf(Protocol):
 
 
 class Origin(NamedTuple):
-    """What is still needed of a callback once it is parsed. Its request is half of the memory that a batch takes."""
+    """What is still needed of a callback once it is parsed. Its request takes more memory than all it says."""
 
     callback_id: int
     account_id: int
@@ -189,7 +189,7 @@ class Tracker:
         parsed: list[Parsed] = []
         before, after = {}, {}
         for lane, position in positions.items():
-            if len(parsed) >= self._bite_max:
+            if len(parsed) >= self._bite_max:  # each of these has one callback at least
                 break  # fewer callbacks than lanes: while one that cannot be kept is looked for
             told, reached = await self._read(lane, position, max(1, self._bite_max // len(positions)))
             if told.origins:

@@ -9,6 +9,7 @@ from struct import Struct
 from typing import Any, Final
 
 import psycopg
+from psycopg import BaseConnection
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
@@ -73,4 +74,6 @@ class _ArrayDumper(Dumper):
         return obj.packed
 
 
-psycopg.adapters.register_dumper(Array, _ArrayDumper)
+def register(connection: BaseConnection[Any]) -> None:
+    """Let this connection take columns as parameters."""
+    connection.adapters.register_dumper(Array, _ArrayDumper)

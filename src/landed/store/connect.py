@@ -9,6 +9,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from landed.domain.errors import StoreUnavailable
+from landed.store import arrays
 
 #: Errors that mean the database is away, starting, stopping or out of connections: try again later.
 UNAVAILABLE = (
@@ -46,6 +47,7 @@ def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[Asyn
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:
+    arrays.register(connection)
     await connection.execute(_LIMIT)
 
 

@@ -97,23 +97,25 @@ _COLUMNS: Final = (
     "facts",
 )  # fmt: skip
 
-# Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON.
+# Rows travel by COPY through a table of the connection's own, which PostgreSQL reads twice as fast as JSON. It has the
+# defaults too: a column that a migration adds while we run is none of ours to fill.
 _STAGE: Final = """
-CREATE TEMPORARY TABLE IF NOT EXISTS staged_messages (is_new boolean NOT NULL, LIKE messages) ON COMMIT DELETE ROWS
+CREATE TEMPORARY TABLE IF NOT EXISTS written_messages (is_new boolean NOT NULL, LIKE messages INCLUDING DEFAULTS)
+    ON COMMIT DELETE ROWS
 """
 _INSERTED: Final = f"id, account_id, created_at, tags, {', '.join(_COLUMNS)}"
-_COPY: Final = f"COPY staged_messages (is_new, {_INSERTED}) FROM STDIN (FORMAT csv, NULL 'null', ESCAPE '\\')"
+_COPY: Final = f"COPY written_messages (is_new, {_INSERTED}) FROM STDIN (FORMAT csv, NULL 'null', ESCAPE '\\')"
 _WRITE: Final = f"""
 WITH updated AS (
-    UPDATE messages SET {", ".join(f"{name} = staged.{name}" for name in _COLUMNS)}
-      FROM staged_messages AS staged WHERE messages.id = staged.id AND NOT staged.is_new
+    UPDATE messages SET {", ".join(f"{name} = written.{name}" for name in _COLUMNS)}
+      FROM written_messages AS written WHERE messages.id = written.id AND NOT written.is_new
 )
 INSERT INTO messages ({_INSERTED})
-SELECT {_INSERTED} FROM staged_messages WHERE is_new ORDER BY account_id, provider_message_id, direction
+SELECT {_INSERTED} FROM written_messages WHERE is_new ORDER BY account_id, provider_message_id, direction
     ON CONFLICT DO NOTHING
 RETURNING id
 """  # noqa: S608  only names of columns are put in
-_EMPTY: Final = "TRUNCATE staged_messages"
+_EMPTY: Final = "TRUNCATE written_messages"
 
 #: So many rows are half a megabyte.
 _MANY: Final = 500

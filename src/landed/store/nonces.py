@@ -3,7 +3,6 @@ send it again with other content. The same nonce with the same content is a retr
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from psycopg import AsyncConnection
@@ -21,7 +20,6 @@ class Seen(NamedTuple):
     week: date
 
 
-_NONCE: Final = attrgetter("nonce")
 _KEEP: Final = """
 INSERT INTO nonces (account_id, nonce, content, week)
 SELECT unnest(%b::int[]), unnest(%b::bigint[]), unnest(%b::bigint[]), unnest(%b::date[])
@@ -51,7 +49,7 @@ async def reused(connection: AsyncConnection[Any], uses: Sequence[Seen], now: da
         account_id, nonce, content, week = use
         if first.setdefault((account_id, nonce, week), use).content != content:
             changed.add(use)
-    entered = sorted(first.values(), key=_NONCE)  # two trackers in two orders could each wait for the other
+    entered = sorted(first.values())  # in one order, or two trackers could each wait for the other
     columns = [*map(Array, ("int4", "int8", "int8", "date"), zip(*entered, strict=True))]
     cursor = await connection.execute(_KEEP, columns)
     # Where all went in, none was there this week; then only the weeks before have to be asked.

@@ -65,7 +65,8 @@ class _DirectCycle:
         self._chunks.append(chunk)
 
     def complete(self) -> None:
-        self._take(b"".join(self._chunks), self.answer)
+        chunks, self._chunks = self._chunks, []
+        self._take(b"".join(chunks), self.answer)
 
     def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         protocol = self._protocol

@@ -114,8 +114,6 @@ def fields_of(request: CallbackRequest) -> dict[str, str]:
 
 def _is_json(request: CallbackRequest) -> bool:
     """As the door tells it: by the type, or, where there is none, by the brace."""
-    if request.body[:1].isalnum():  # no object begins like that, but nearly every form
-        return False
     content_type = request.headers.get("content-type", "")
     if content_type == _FORM:
         return False

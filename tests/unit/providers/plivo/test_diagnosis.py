@@ -161,6 +161,13 @@ def test_a_json_body_that_was_a_form_is_recognised_by_its_fields() -> None:
     assert diagnose(replace(given, request=request))[0].causes == ("body_json",)
 
 
+def test_a_form_that_a_proxy_calls_json_is_told_by_its_type() -> None:
+    given = case(v3())
+    request = replace(given.request, headers={**given.request.headers, "content-type": "application/json"})
+
+    assert diagnose(replace(given, request=request))[0].causes == ("body_content_type",)
+
+
 @pytest.mark.parametrize("kept", ["&PartInfo=1+of+1", ""])
 def test_a_plus_that_got_lost_in_a_query_is_found_beside_spaces_that_are_meant(kept: str) -> None:
     sent = f"{URL}?MessageUUID=m-1&To=%2B14155550123{kept}"

@@ -165,6 +165,13 @@ def test_v3_takes_a_sloppy_query_as_the_sdk_does(query: str) -> None:
 # --- odd input ---------------------------------------------------------------------------------------------------
 
 
+def test_headers_that_verify_are_named_in_their_order_whichever_token_proves_them() -> None:
+    signed = {MA_V2: signatures.sign_v2(URL, NONCE, TOKEN), V2: signatures.sign_v2(URL, NONCE, MAIN), V2_NONCE: NONCE}
+
+    for tokens in ([TOKEN, MAIN], [MAIN, TOKEN], ["", "other", TOKEN, "", MAIN]):
+        assert signatures.verified_headers("POST", URL, signed, dict, tokens) == (V2, MA_V2)
+
+
 @given(st.text(), st.text(), st.text(), st.lists(st.text(), max_size=3))
 @example("\ud800", "\ud800", "\ud800", ["\ud800"])
 @example("https://[", "", ",", [""])
