@@ -189,10 +189,12 @@ class House:
             time.sleep(_LOOK_EVERY_S)
         for started in self._started:
             started.wait(STOP_S_MAX)
-        shutil.rmtree(self.directory)
+        while self.directory.exists() and time.monotonic() < deadline:
+            shutil.rmtree(self.directory, ignore_errors=True)  # what was interrupted may still clear its own files
         if sockets.startswith("/tmp/landed-"):
             shutil.rmtree(sockets, ignore_errors=True)
         assert not left, f"still there: {left}"
+        assert not self.directory.exists(), f"cannot be removed: {self.directory}"
 
     def log(self) -> str:
         logs = (self._log, self.home / "keeper.log", self.home / "postgres.log")
