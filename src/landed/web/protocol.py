@@ -48,7 +48,7 @@ class _NoEvent:
 class _DirectCycle:
     """A request and its response without a task, in the place of uvicorn's RequestResponseCycle."""
 
-    __slots__ = ("_chunks", "_protocol", "_take", "disconnected", "keep_alive", "response_complete")
+    __slots__ = ("_body", "_protocol", "_take", "disconnected", "keep_alive", "response_complete")
 
     message_event = _NoEvent()
     response_started = False
@@ -56,17 +56,22 @@ class _DirectCycle:
     def __init__(self, protocol: "BoundedProtocol", take: Take, keep_alive: bool) -> None:
         self._protocol = protocol
         self._take = take
-        self._chunks: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self.keep_alive = keep_alive
         self.disconnected = False
         self.response_complete = False
 
     def add(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
+        if not self._body:
+            self._body = chunk  # nearly always all of it, and not copied
+        elif isinstance(self._body, bytearray):
+            self._body += chunk
+        else:
+            self._body = bytearray(self._body) + chunk
 
     def complete(self) -> None:
-        chunks, self._chunks = self._chunks, []
-        self._take(b"".join(chunks), self.answer)
+        body, self._body = self._body, b""
+        self._take(bytes(body), self.answer)
 
     def answer(self, status: int, headers: RawHeaders, body: bytes) -> None:
         protocol = self._protocol
