@@ -1,6 +1,7 @@
 """Databases of tests: each is made from a template once, and emptied after a test for the next one, which is a hundred
 times as fast. One whose tables a test changed is dropped."""
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -8,11 +9,12 @@ from itertools import count
 from typing import Any, Final
 
 import psycopg
-from psycopg import Connection, sql
+from psycopg import AsyncConnection, Connection, sql
 
 #: Above this it is quicker to make a table anew than to delete its rows, and leaves nothing for the next test to skip.
 DELETED_BYTES_MAX: Final = 1024 * 1024
 TERMINATED_MS_MAX: Final = 10_000
+HIDDEN_S_MAX: Final = 30
 
 # Everything but contents: what a test adds, drops or alters shows here.
 _SHAPE: Final = """
@@ -158,3 +160,14 @@ def _value(connection: Connection[Any], statement: str) -> Any:
     row = connection.execute(statement).fetchone()
     assert row is not None
     return row[0]
+
+
+async def until_nothing_hides(connection: AsyncConnection[Any]) -> None:
+    """Wait until whoever reads in the order of commit sees all that was written before this. A transaction that is
+    older hides it for as long as it runs, in whichever database of the cluster: that of an autovacuum, say."""
+    cursor = await connection.execute("SELECT pg_current_xact_id()::text")
+    written = await cursor.fetchone()
+    shown = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8"
+    async with asyncio.timeout(HIDDEN_S_MAX):
+        while await (await connection.execute(shown, written)).fetchone() != (True,):  # noqa: ASYNC110  nothing tells
+            await asyncio.sleep(0.01)

@@ -26,6 +26,7 @@ from landed.services.reporting import Reporter
 from landed.store import reading
 from landed.web.api.application import create_api
 from tests.asking import NOW, PROVIDERS, Desk, opened_desk
+from tests.databases import until_nothing_hides
 from tests.doubles.api import ERROR_BEFORE, HALF_ANSWER, THROTTLED
 from tests.doubles.plivo import SentMessage
 from tests.doubles.routee import RouteeDouble
@@ -268,11 +269,9 @@ async def test_a_verified_session_converts_the_messages_that_belong_to_it(desk: 
         # What it counts for by tag is the sender's business, and not this test's.
     await verify(desk, shop, attempt.uuid)
 
-    # Whatever else runs in the cluster, an ANALYZE even, hides what came after it began until it is over.
-    async with asyncio.timeout(30):
-        while not (followed := await converter.follow()):  # noqa: ASYNC110  the database sets no Event
-            await asyncio.sleep(0.02)
-    assert followed == 1
+    async with desk.pool.connection() as connection:
+        await until_nothing_hides(connection)
+    assert await converter.follow() == 1
     assert await converter.follow() == 0
 
     assert (await desk.message(attempt.uuid))["converted"] is True

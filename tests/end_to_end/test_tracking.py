@@ -26,6 +26,7 @@ from landed.providers.plivo.provider import Plivo
 from landed.services.tracking import Tracker
 from landed.store import callback_queries, connect, lanes, partitions
 from landed.store.messages import facts_from_json
+from tests.databases import until_nothing_hides
 from tests.recount import recount
 
 pytestmark = pytest.mark.anyio
@@ -119,6 +120,7 @@ class Desk:
         """Append them as one batch, and track them with a tracker that then goes home."""
         if callbacks:
             await self.append(*callbacks)
+        await until_nothing_hides(self.connection)
         tracker = await self.tracker()
         await tracker.drain(range(LANES))
         await tracker.stop()
@@ -312,13 +314,9 @@ async def track_together(desk: Desk, batches: Sequence[Sequence[Accepted]], trac
     for half in (batches[: len(batches) // 2], batches[len(batches) // 2 :]):
         for batch in half:
             await desk.append(*batch)
-        tracked, appended = 0, sum(map(len, half))
-        # Whatever else runs in the cluster, an ANALYZE even, hides what came after it began until it is over.
-        async with asyncio.timeout(30):
-            while tracked < appended:
-                tracked += sum(await asyncio.gather(*(tracker.drain(range(LANES)) for tracker in team)))
-                await asyncio.sleep(0)
-        assert tracked == appended
+        await until_nothing_hides(desk.connection)
+        tracked = await asyncio.gather(*(tracker.drain(range(LANES)) for tracker in team))
+        assert sum(tracked) == sum(map(len, half))
     for tracker in team:
         await tracker.stop()
 

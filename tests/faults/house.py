@@ -189,6 +189,7 @@ class House:
             time.sleep(_LOOK_EVERY_S)
         for started in self._started:
             started.wait(STOP_S_MAX)
+        deadline = time.monotonic() + STOP_S_MAX
         while self.directory.exists() and time.monotonic() < deadline:
             shutil.rmtree(self.directory, ignore_errors=True)  # what was interrupted may still clear its own files
         if sockets.startswith("/tmp/landed-"):

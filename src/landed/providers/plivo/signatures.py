@@ -207,7 +207,7 @@ def _keyed(auth_token: str) -> "tuple[hashlib._Hash, hashlib._Hash]":
     """The two hashes of HMAC, ready for a message."""
     key = _bytes(auth_token)
     block = (key if len(key) <= 64 else hashlib.sha256(key).digest()).ljust(64, b"\0")
-    return hashlib.sha256(block.translate(hmac.trans_36)), hashlib.sha256(block.translate(hmac.trans_5C))
+    return hashlib.sha256(bytes(byte ^ 0x36 for byte in block)), hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 def _message_v2(url: str, nonce: str) -> bytes:
