@@ -79,7 +79,8 @@ class Processes:
             failures = 1 if loop.time() - started_at > STEADY_S else failures + 1
             self._died(part.name, process.returncode)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopping.wait(), RESTART_S[min(failures, len(RESTART_S)) - 1])
+                async with asyncio.timeout(RESTART_S[min(failures, len(RESTART_S)) - 1]):
+                    await stopping.wait()
 
 
 def supervise(parts: Sequence[Part], *, log_level: str, shared: Path) -> NoReturn:
@@ -147,7 +148,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(process.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()

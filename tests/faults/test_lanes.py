@@ -184,3 +184,24 @@ async def test_no_transaction_of_ours_may_sleep_for_ever(database_url: str) -> N
     async with connect.pool(database_url, connections_max=1) as pool, connect.transaction(pool) as connection:
         cursor = await connection.execute("SHOW idle_in_transaction_session_timeout")
         assert await cursor.fetchone() == (f"{connect.FROZEN_S_MAX}s",)
+
+
+@pytest.mark.parametrize("turns", range(8))
+async def test_who_is_cancelled_the_moment_a_connection_becomes_free_ends(database_url: str, turns: int) -> None:
+    async with connect.pool(database_url, connections_max=1) as pool:
+
+        async def go_on_for_ever() -> None:
+            while True:
+                async with connect.transaction(pool):
+                    await asyncio.sleep(0)
+
+        async with pool.connection():
+            going_on = asyncio.create_task(go_on_for_ever())
+            await until("it waits for the connection", lambda: pool.get_stats().get("requests_waiting"), 5)
+        for _ in range(turns):  # in some of these the connection comes to who waits
+            await asyncio.sleep(0)
+        going_on.cancel()
+        await asyncio.wait([going_on], timeout=5)
+        assert going_on.cancelled()
+        async with connect.transaction(pool) as connection:  # it was given back
+            await connection.execute("SELECT 1")

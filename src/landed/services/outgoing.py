@@ -646,7 +646,7 @@ def _spent(bucket: rates.Bucket) -> tuple[float, int]:
 
 
 async def _wait(event: asyncio.Event, seconds: float) -> None:
-    """Until then, or that long. (`wait_for` may lose a cancellation that meets its result, before Python 3.12.)"""
+    """Until then, or that long."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -129,7 +129,8 @@ class Relay:
             if not tries:
                 self._hears.unreached(answer)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), PAUSES_S[min(tries, len(PAUSES_S) - 1)])
+                async with asyncio.timeout(PAUSES_S[min(tries, len(PAUSES_S) - 1)]):
+                    await self._stopping.wait()
             tries += 1
         return None
 

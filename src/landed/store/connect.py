@@ -1,5 +1,6 @@
 """Connections to PostgreSQL for statements that are fixed. Composed queries have theirs in reading.py."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
@@ -33,7 +34,7 @@ _LIMIT: Final = f"SET idle_in_transaction_session_timeout = '{FROZEN_S_MAX}s'"
 
 def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
     """For statements that are fixed. Open it before use."""
-    return AsyncConnectionPool(
+    return _Pool(
         database_url,
         min_size=1,
         max_size=connections_max,
@@ -44,6 +45,21 @@ def pool(database_url: str, *, connections_max: int) -> AsyncConnectionPool[Asyn
         configure=_configure,
         kwargs={"autocommit": True, **OPTIONS, "application_name": "landed"},
     )
+
+
+class _Pool(AsyncConnectionPool[AsyncConnection[Any]]):
+    """Who is cancelled while they wait for a connection is: the pool waits with `wait_for`, which before Python 3.12
+    loses a cancellation that meets its result, and a loop that was to end would go on for ever."""
+
+    async def getconn(self, timeout: float | None = None) -> AsyncConnection[Any]:  # noqa: ASYNC109  the pool's own
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  who can wait is one
+        cancelled = task.cancelling()
+        connection = await super().getconn(timeout)
+        if task.cancelling() > cancelled:
+            await self.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
 
 async def _configure(connection: AsyncConnection[Any]) -> None:

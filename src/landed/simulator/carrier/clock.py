@@ -143,6 +143,7 @@ class Agenda:
         if pause_s <= 0:
             return
         try:
-            await asyncio.wait_for(self._changed.wait(), min(pause_s, _SLEEP_S_MAX))
+            async with asyncio.timeout(min(pause_s, _SLEEP_S_MAX)):
+                await self._changed.wait()
         except TimeoutError:
             return
