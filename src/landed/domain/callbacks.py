@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from landed.domain.words import Word
 
@@ -63,10 +63,16 @@ class HeaderLines(Mapping[str, str]):
         self._lines = b"\n" + lines
 
     def __getitem__(self, name: str) -> str:
+        value: str | None = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None, /) -> Any:  # Mapping's own goes by way of an exception
         lines, sought = self._lines, _beginning(name)
         start = lines.find(sought)
         if start < 0:
-            raise KeyError(name)
+            return default
         start += len(sought)
         end = lines.find(b"\n", start)
         if end < 0:  # not written by us, who end each line

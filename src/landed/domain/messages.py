@@ -83,7 +83,8 @@ def fold(facts: Facts, told: Iterable[Telling[Receipt]]) -> Message:
 
 
 def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
-    """Highest status first, then the provider's own order; ties by content, so that it is one order for all."""
+    """Highest status first, then the provider's own order, then the part; ties by content, so that it is one order for
+    all."""
     weighed = [(_weight(receipt), receipt) for receipt in receipts]
     if len(weighed) == 1:
         return [weighed[0][1]]
@@ -96,7 +97,9 @@ def _heaviest_first(receipts: Iterable[Receipt]) -> list[Receipt]:
 
 def _weight(receipt: Receipt) -> int:
     rank = -1 if receipt.status is None else RANK[receipt.status]
-    return rank * 10**10 + (receipt.sequence or 0)
+    weight = rank * 10**10 + (receipt.sequence or 0)
+    # Parts are told apart here, since writing out what they say takes ten times as long as all the rest.
+    return weight * 10**5 + (receipt.part.number or 0 if receipt.part else 0)
 
 
 def _derive(facts: Facts, ordered: Sequence[Receipt]) -> Message:

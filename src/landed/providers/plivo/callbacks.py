@@ -187,8 +187,9 @@ def _receipt(request: CallbackRequest, fields: dict[str, str], message_id: str, 
         CHANNELS.get(get("Type", "").lower()), _units(get("Units")), _nanos(get("TotalAmount")), mcc, mnc,
         _count(get("Sequence")), _moment(get("MessageTime")), _moment(get("QueuedTime")), _moment(get("SentTime")),
     )  # fmt: skip
-    unread = [name for name, value in zip(_READ, read, strict=True) if value is None and get(name)]
-    if unread:  # it is kept as it came
+    if None in read and (
+        unread := [name for name, value in zip(_READ, read, strict=True) if value is None and get(name)]
+    ):  # it is kept as it came
         extra = sorted([*extra, *((name, fields[name]) for name in unread)])
     channel, units, cost_nanos, mcc, mnc, sequence, submitted_at, queued_at, sent_at = read
     return Receipt(
