@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from itertools import chain
 from typing import Any, Final, TypeVar
@@ -203,12 +202,22 @@ async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -
         result = await second
         await asyncio.wait([task])
     finally:
-        # Where we were cancelled: left alone, it would go on in a transaction that is not its own any more.
-        while not task.done():
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
+        await _ended(task)
     return task.result(), result
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Cancel it and wait for its end, also where we are cancelled meanwhile: left alone, it would go on in a
+    transaction that is not its own any more."""
+    cancelled = False
+    while not task.done():
+        task.cancel()
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            cancelled = True
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 def _count(folded: Folded, deltas: counters.Deltas, kept: Kept) -> None:
