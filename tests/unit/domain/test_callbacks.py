@@ -22,6 +22,7 @@ def test_each_header_reads_as_among_all_whether_repeated_or_missing(headers: lis
     assert found == known
     assert {each: found[each] for each in known} == known
     assert found.get(name) == known.get(name)
+    assert found.get(name, "none") == known.get(name, "none")
 
 
 def test_a_header_is_not_found_in_the_name_or_value_of_another() -> None:
