@@ -85,7 +85,8 @@ async def _drain(tracker: Tracker, callbacks: int) -> float:
     """Seconds from the tracker's start to the end of the last callback's transaction."""
     began = time.monotonic()
     try:
-        tracked = await asyncio.wait_for(tracker.drain(range(LANES)), _DRAIN_S_MAX)
+        async with asyncio.timeout(_DRAIN_S_MAX):
+            tracked = await tracker.drain(range(LANES))
     except TimeoutError:
         tracked = 0
     seconds = time.monotonic() - began

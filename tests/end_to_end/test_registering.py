@@ -271,7 +271,8 @@ async def test_a_process_that_died_after_asking_is_made_good_by_the_next(house: 
     house.plivo.before_answer = hang
     body: dict[str, Any] = {"alias": "acme-brand", "profile": "acme"}
     task = asyncio.create_task(house.ask("POST", "/v1/10dlc/brands", json=body))
-    await asyncio.wait_for(acted.wait(), 20)
+    async with asyncio.timeout(20):
+        await acted.wait()
     task.cancel()
     await asyncio.wait([task])
     house.plivo.before_answer = None

@@ -514,7 +514,8 @@ class TestCampaigns:
         self, world: World, api: httpx.AsyncClient
     ) -> None:
         asked = self.asked(world, body="[~a]" * 3000, fallbackValues={"a": "x" * 30_000})
-        answer = await asyncio.wait_for(api.post("/sms/campaign", json=asked), 5)
+        async with asyncio.timeout(5):
+            answer = await api.post("/sms/campaign", json=asked)
 
         assert answer.status_code == 400
         assert "characters long with its fallback values" in answer.text

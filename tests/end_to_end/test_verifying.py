@@ -265,7 +265,8 @@ async def test_a_start_that_died_with_its_process_is_found_out_by_another(house:
 
     house.plivo.before_answer = hang
     task = asyncio.create_task(house.ask("POST", STARTS, json={"to": TO}))
-    await asyncio.wait_for(acted.wait(), 20)
+    async with asyncio.timeout(20):
+        await acted.wait()
     task.cancel()
     await asyncio.wait([task])
     house.plivo.before_answer = None

@@ -53,7 +53,8 @@ async def test_what_was_acknowledged_is_tracked_once_whatever_is_killed(seed: in
                 await KILLS[victim](landed, random)
                 print(f"{datetime.now(UTC):%H:%M:%S.%f} {victim} killed")  # noqa: T201  to be laid beside the logs
             stopping.set()
-            await asyncio.wait_for(sending, CATCH_UP_S_MAX)
+            async with asyncio.timeout(CATCH_UP_S_MAX):
+                await sending
             await landed.until_ready()
             supervising.cancel()
         await landed.until_tracked()

@@ -202,21 +202,21 @@ async def _both(first: Coroutine[Any, Any, A], second: Coroutine[Any, Any, B]) -
         result = await second
         await asyncio.wait([task])
     finally:
-        await _ended(task)
+        await _cancelled(task)
     return task.result(), result
 
 
-async def _ended(task: asyncio.Task[Any]) -> None:
+async def _cancelled(task: asyncio.Task[Any]) -> None:
     """Cancel it and wait for its end, also where we are cancelled meanwhile: left alone, it would go on in a
     transaction that is not its own any more."""
-    cancelled = False
+    are_we = False
     while not task.done():
         task.cancel()
         try:
             await asyncio.wait([task])
         except asyncio.CancelledError:
-            cancelled = True
-    if cancelled:
+            are_we = True
+    if are_we:
         raise asyncio.CancelledError
 
 

@@ -308,7 +308,8 @@ async def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(
     slow = PlivoClient(account_id=AUTH_ID, secret=AUTH_TOKEN, http=http, base_url=f"http://127.0.0.1:{port}")
 
     with pytest.raises(OutcomeUnknown):
-        await asyncio.wait_for(slow.send(outbound()), 5)
+        async with asyncio.timeout(5):
+            await slow.send(outbound())
     server.close()
 
 

@@ -104,7 +104,8 @@ async def test_who_hangs_up_has_sent_it_all_and_reads_no_answer() -> None:
     listener = Listener(pause_s=0.05)
     async with listening(listener) as url, calling() as caller:
         answer = await caller.call(_request(url), Flaw.HUNG_UP, 5)
-        await asyncio.wait_for(listener.ended.wait(), 5)
+        async with asyncio.timeout(5):
+            await listener.ended.wait()
 
     assert answer == (None, "hung up before the answer")
     assert listener.received.endswith(BODY)

@@ -146,7 +146,8 @@ async def test_no_more_are_under_way_than_there_are_lines() -> None:
     for _ in range(UNDER_WAY_MAX):
         acme.send(AT_ONCE)
     carrier.clock.advance(timedelta(hours=1))
-    await asyncio.wait_for(pass_time(carrier, 1), 20)
+    async with asyncio.timeout(20):
+        await pass_time(carrier, 1)
 
     assert most == UNDER_WAY_MAX
     assert len(carrier.makings) == 3 * UNDER_WAY_MAX
@@ -166,7 +167,8 @@ async def test_receivers_that_never_answer_hold_up_no_message() -> None:
         acme.send(AT_ONCE)
     other = acme.send(AT_ONCE, url=None)
     carrier.clock.advance(timedelta(hours=1))
-    await asyncio.wait_for(carrier.agenda.do_due(), 5)
+    async with asyncio.timeout(5):
+        await carrier.agenda.do_due()
 
     assert acme.state.messages[other].status is Status.DELIVERED
     given_up.set()
@@ -207,7 +209,8 @@ async def test_a_reset_breaks_off_what_is_under_way() -> None:
     acme.send(AT_ONCE)
     running = asyncio.create_task(carrier.run())
     carrier.agenda.advance(timedelta(seconds=10))
-    await asyncio.wait_for(called.wait(), 5)
+    async with asyncio.timeout(5):
+        await called.wait()
 
     await carrier.reset()
 

@@ -110,7 +110,8 @@ async def test_what_fails_while_it_is_waited_for_does_not_end_the_agenda() -> No
     agenda.add(agenda.clock.now() + timedelta(milliseconds=5), "note", None)
     running = asyncio.create_task(agenda.run())
 
-    await asyncio.wait_for(done.wait(), 5)
+    async with asyncio.timeout(5):
+        await done.wait()
     assert not running.done()
     running.cancel()
 
@@ -126,7 +127,8 @@ async def test_it_wakes_up_for_what_is_planned_before_all_else() -> None:
 
     agenda.add(agenda.clock.now() + timedelta(milliseconds=5), "note", None)
 
-    await asyncio.wait_for(done.wait(), 5)
+    async with asyncio.timeout(5):
+        await done.wait()
     assert agenda.waiting == 1
     running.cancel()
 
@@ -141,7 +143,8 @@ async def test_a_faster_clock_does_sooner_what_is_planned() -> None:
 
     agenda.change_speed(1_000_000)
 
-    await asyncio.wait_for(done.wait(), 5)
+    async with asyncio.timeout(5):
+        await done.wait()
     running.cancel()
 
 
