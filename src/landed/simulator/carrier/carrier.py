@@ -256,11 +256,12 @@ class Carrier:
     async def reset(self, *, seed: int | None = None, scenario: Scenario | None = None) -> None:
         """A new world; what was under way is broken off."""
         self._worlds += 1
+        self.agenda.clear()  # at once: what is due goes on falling due while calls are stopped
         await self._stop_calls()
         self.seed = self.seed if seed is None else seed
         self.scenario = scenario or self.scenario
         self.began_at = self.now()
-        self.agenda.clear()
+        self.agenda.clear()  # of what was asked for meanwhile
         self.ledger, self.makings, self.let_in, self._numbers = Ledger(), OrderedDict(), 0, 0
         for stand_in in self._stand_ins.values():
             stand_in.reset()
@@ -284,6 +285,7 @@ class Carrier:
     async def restore(self, snapshot: Snapshot) -> None:
         """The world as it was then, its clock too; whatever was waiting is waiting again."""
         self._worlds += 1
+        self.agenda.clear()  # at once: what is due goes on falling due while calls are stopped
         await self._stop_calls()
         self.scenario, self.seed, self.let_in = snapshot.scenario, snapshot.seed, snapshot.let_in
         self.began_at = snapshot.began_at
@@ -299,7 +301,8 @@ class Carrier:
                 self.agenda.add(self.now(), _MAKE, making.id)
 
     async def _stop_calls(self) -> None:
-        tasks = list(self._under_way)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """Also those that begin meanwhile."""
+        while self._under_way:
+            for task in self._under_way:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
