@@ -128,6 +128,26 @@ async def test_a_tracker_that_is_frozen_amid_a_statement_holds_nobody_up(databas
         assert await lanes.lease(pool, "successor", LEASE_S) == [0]
 
 
+async def test_a_tracker_that_is_frozen_amid_an_answer_holds_nobody_up(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connect, "FROZEN_S_MAX", 1)
+    async with connect.pool(database_url, connections_max=4) as pool:
+        await lanes.make(pool, 1)
+        await lanes.lease(pool, "frozen", lease_s=0.5)
+
+        async def sleep_amid_an_answer() -> None:
+            async with connect.transaction(pool) as asleep:
+                await lanes.lock(asleep, [0], "frozen")
+                asleep.pgconn.send_query(b"SELECT repeat('x', 50000000)")  # far more than fits between the two
+                await _end_the_frozen(pool)
+
+        with pytest.raises(StoreUnavailable):
+            await sleep_amid_an_answer()
+
+        assert await lanes.lease(pool, "successor", LEASE_S) == [0]
+
+
 async def test_a_tracker_that_is_frozen_as_it_renews_its_lanes_holds_nobody_up(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
