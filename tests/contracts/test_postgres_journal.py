@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -14,11 +14,12 @@ from psycopg import AsyncConnection, sql
 
 from landed.domain.errors import StoreUnavailable
 from landed.journal import postgres
-from landed.journal.base import BEGINNING
+from landed.journal.base import BEGINNING, Accepted
 from landed.journal.postgres import PostgresJournal
 from landed.store import audit, connect, partitions
 from landed.store.accounts import Pool
 from tests.contracts.journal_contract import JournalContract, accepted, numbers, read_all, read_lanes
+from tests.databases import until_nothing_hides
 
 pytestmark = pytest.mark.anyio
 
@@ -27,22 +28,37 @@ EPOCH_LOCK = 0x1A9DED03
 
 
 @asynccontextmanager
-async def opened(database: str, lanes: int) -> AsyncIterator[PostgresJournal]:
-    journal = PostgresJournal(database, lanes=lanes)
+async def opened(
+    database: str, lanes: int, kind: type[PostgresJournal] = PostgresJournal
+) -> AsyncIterator[PostgresJournal]:
+    journal = kind(database, lanes=lanes)
     await journal.open()
     yield journal
     await journal.close()
 
 
+class Shown(PostgresJournal):
+    """What it appended can be read afterwards: no transaction of anybody else's on this server hides it any more."""
+
+    def __init__(self, database: str, *, lanes: int) -> None:
+        super().__init__(database, lanes=lanes)
+        self._database = database
+
+    async def append(self, callbacks: Sequence[Accepted]) -> None:
+        await super().append(callbacks)
+        async with await AsyncConnection.connect(self._database, autocommit=True) as connection:
+            await until_nothing_hides(connection)
+
+
 class TestPostgresJournal(JournalContract):
     @pytest.fixture
     async def journal(self, database: str) -> AsyncIterator[PostgresJournal]:
-        async with opened(database, lanes=2) as journal:
+        async with opened(database, lanes=2, kind=Shown) as journal:
             yield journal
 
     @pytest.fixture
     async def another(self, database: str) -> AsyncIterator[PostgresJournal]:
-        async with opened(database, lanes=2) as journal:
+        async with opened(database, lanes=2, kind=Shown) as journal:
             yield journal
 
 

@@ -114,13 +114,14 @@ class Desk:
         return team
 
     async def append(self, *callbacks: Accepted) -> None:
+        """Append them as one batch, which any tracker sees afterwards."""
         await self.journal.append(callbacks)
+        await until_nothing_hides(self.connection)
 
     async def track(self, *callbacks: Accepted) -> None:
         """Append them as one batch, and track them with a tracker that then goes home."""
         if callbacks:
             await self.append(*callbacks)
-        await until_nothing_hides(self.connection)
         tracker = await self.tracker()
         await tracker.drain(range(LANES))
         await tracker.stop()
@@ -314,7 +315,6 @@ async def track_together(desk: Desk, batches: Sequence[Sequence[Accepted]], trac
     for half in (batches[: len(batches) // 2], batches[len(batches) // 2 :]):
         for batch in half:
             await desk.append(*batch)
-        await until_nothing_hides(desk.connection)
         tracked = await asyncio.gather(*(tracker.drain(range(LANES)) for tracker in team))
         assert sum(tracked) == sum(map(len, half))
     for tracker in team:
@@ -328,7 +328,7 @@ async def test_tracking_while_callbacks_still_come_misses_none(desk: Desk) -> No
     team = [await desk.tracker(f"t{number}", batch_max=20) for number in range(2)]
     running = [asyncio.create_task(tracker.run()) for tracker in team]
     for batch in disturbed(7, on_account(callbacks, live)):
-        await desk.append(*batch)
+        await desk.journal.append(batch)
     await until(lambda: nothing_waits(desk))
     for task in running:
         task.cancel()
@@ -918,7 +918,7 @@ async def test_the_database_going_away_while_tracking_loses_and_repeats_nothing(
     tracker = await desk.tracker("one", batch_max=5)
     running = asyncio.create_task(tracker.run())
     for start in range(0, len(callbacks), 50):
-        await desk.append(*callbacks[start : start + 50])
+        await desk.journal.append(callbacks[start : start + 50])
         await desk.connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND application_name = 'landed'"
