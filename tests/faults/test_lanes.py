@@ -1,7 +1,8 @@
-"""A lane that changes hands is tracked at once, however much comes in on the others."""
+"""A lane that changes hands is tracked at once, however much comes in on the others, and no frozen tracker keeps it."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,27 +61,60 @@ class NeverDry:
         return Backlog(rows=0, oldest_received_at=None)
 
 
-async def test_a_lane_that_becomes_free_is_tracked_though_the_others_never_run_dry(database_url: str) -> None:
+@asynccontextmanager
+async def _tracking(pool: AsyncConnectionPool[AsyncConnection[Any]], journal: NeverDry) -> AsyncIterator[None]:
+    """A tracker called `tracker` runs."""
     plivo = registry.load()["plivo"]
+    tracking = asyncio.create_task(
+        Tracker(name="tracker", journal=journal, pool=pool, provider_of=lambda _: plivo).run()
+    )
+    try:
+        yield
+    finally:
+        tracking.cancel()
+        await asyncio.wait([tracking])
+
+
+async def _prepare(pool: AsyncConnectionPool[AsyncConnection[Any]]) -> None:
+    async with pool.connection() as connection:
+        await connection.execute(_ACCOUNT)
+        await partitions.make(connection, datetime.now(UTC).date())
+    await lanes.make(pool, NeverDry.lanes)
+
+
+async def test_a_lane_that_becomes_free_is_tracked_though_the_others_never_run_dry(database_url: str) -> None:
     async with connect.pool(database_url, connections_max=4) as pool:
-        async with pool.connection() as connection:
-            await connection.execute(_ACCOUNT)
-            await partitions.make(connection, datetime.now(UTC).date())
-        await lanes.make(pool, NeverDry.lanes)
+        await _prepare(pool)
         journal = NeverDry()
-        tracker = Tracker(name="tracker", journal=journal, pool=pool, provider_of=lambda _: plivo)
         # Two share two lanes: the one that had both keeps the first.
         for name in ("other", "tracker", "other"):
             held = await lanes.lease(pool, name, lease_s=60)
         assert held == [QUIET]
-        tracking = asyncio.create_task(tracker.run())
-        try:
+        async with _tracking(pool, journal):
             await until("the busy lane is tracked", lambda: journal.read_from == {BUSY}, TAKEN_OVER_S_MAX)
             await lanes.release(pool, "other")
             await until("both are tracked", lambda: journal.read_from == {QUIET, BUSY}, TAKEN_OVER_S_MAX)
-        finally:
-            tracking.cancel()
-            await asyncio.wait([tracking])
+
+
+async def test_a_frozen_tracker_is_ended_also_by_one_whose_writing_waits_for_its_rows(database_url: str) -> None:
+    async with connect.pool(database_url, connections_max=4) as pool:
+        await _prepare(pool)
+
+        async def is_tracked() -> bool:
+            return any(lane.position for lane in await lanes.all_lanes(pool))
+
+        async def track() -> None:
+            async with _tracking(pool, NeverDry()):
+                await until_asked(is_tracked, TAKEN_OVER_S_MAX)
+
+        async def sleep_with_rows_that_another_needs() -> None:
+            async with connect.transaction(pool) as asleep:
+                await lanes.lock(asleep, [], "frozen")
+                await asleep.execute("LOCK messages")
+                await _write_by_half(asleep, track())
+
+        with pytest.raises(StoreUnavailable):
+            await sleep_with_rows_that_another_needs()
 
 
 async def test_a_tracker_that_is_frozen_amid_its_transaction_holds_nobody_up(database_url: str) -> None:

@@ -130,6 +130,7 @@ class Tracker:
                 await lanes.make(self._pool, self._journal.lanes)
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._keep_leases())
+                    group.create_task(self._end_frozen())
                     group.create_task(self._track_all())
             except* StoreUnavailable as errors:
                 _log.warning("tracking_waits", reason=str(errors.exceptions[0]))
@@ -150,9 +151,15 @@ class Tracker:
 
     async def _keep_leases(self) -> None:
         while True:
+            self._held = tuple(await lanes.lease(self._pool, self.name, LEASE_S))
+            await asyncio.sleep(LEASE_S / 4)
+
+    async def _end_frozen(self) -> None:
+        """Renewing waits for what we write, which may wait for rows that a frozen one has locked: so this waits for
+        neither."""
+        while True:
             if ended := await frozen.end(self._pool):
                 _log.warning("frozen_sessions_ended", sessions=ended)
-            self._held = tuple(await lanes.lease(self._pool, self.name, LEASE_S))
             await asyncio.sleep(LEASE_S / 4)
 
     async def _track_all(self) -> None:
