@@ -29,7 +29,7 @@ def pytest_collection_finish() -> None:
     """Thousands of tests stay until the end: Python would walk through them over and over, for a tenth of its time."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(10_000)
 
 
 @pytest.fixture(scope="session")
