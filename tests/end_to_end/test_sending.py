@@ -465,7 +465,7 @@ async def test_a_worker_that_is_told_to_stop_waits_for_its_answers(house: House)
 
 
 async def test_a_message_for_later_waits(house: House) -> None:
-    at = datetime.now(UTC) + timedelta(seconds=1.5)
+    at = datetime.now(UTC) + timedelta(seconds=5)
     answer = await send(house, send_at=at.isoformat())
     await send(house, to=BOB)
     async with working(house):
