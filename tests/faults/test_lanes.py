@@ -1,7 +1,7 @@
 """A lane that changes hands is tracked at once, however much comes in on the others, and no frozen tracker keeps it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -146,40 +146,33 @@ async def _write_by_half(connection: AsyncConnection[Any], meanwhile: Awaitable[
         await meanwhile
 
 
-async def test_a_tracker_that_is_frozen_amid_a_statement_holds_nobody_up(database_url: str) -> None:
-    async with connect.pool(database_url, connections_max=4) as pool:
-        await lanes.make(pool, 1)
-        await lanes.lease(pool, "frozen", lease_s=0.5)
-
-        async def sleep_amid_a_statement() -> None:
-            async with connect.transaction(pool) as asleep:
-                await lanes.lock(asleep, [0], "frozen")
-                await _write_by_half(asleep, _end_the_frozen(pool))
-
-        with pytest.raises(StoreUnavailable):
-            await sleep_amid_a_statement()
-
-        await until_asked(lambda: lanes.lease(pool, "successor", LEASE_S), TAKEN_OVER_S_MAX)
+async def _read_by_half(connection: AsyncConnection[Any], meanwhile: Awaitable[None]) -> None:
+    connection.pgconn.send_query(b"SELECT repeat('x', 50000000)")  # far more than fits between the two
+    await meanwhile
 
 
-async def test_a_tracker_that_is_frozen_amid_an_answer_holds_nobody_up(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("go_half_way", [_write_by_half, _read_by_half])
+async def test_a_tracker_that_is_frozen_amid_a_statement_or_its_answer_holds_nobody_up(
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    go_half_way: Callable[[AsyncConnection[Any], Awaitable[None]], Awaitable[None]],
 ) -> None:
     monkeypatch.setattr(connect, "FROZEN_S_MAX", 1)
     async with connect.pool(database_url, connections_max=4) as pool:
         await lanes.make(pool, 1)
         await lanes.lease(pool, "frozen", lease_s=0.5)
 
-        async def sleep_amid_an_answer() -> None:
+        async def sleep_half_way() -> None:
             async with connect.transaction(pool) as asleep:
                 await lanes.lock(asleep, [0], "frozen")
-                asleep.pgconn.send_query(b"SELECT repeat('x', 50000000)")  # far more than fits between the two
-                await _end_the_frozen(pool)
+                await go_half_way(asleep, _end_the_frozen(pool))
 
         with pytest.raises(StoreUnavailable):
-            await sleep_amid_an_answer()
+            await sleep_half_way()
 
+        # A session that is ended lets go a moment after it says so.
         await until_asked(lambda: lanes.lease(pool, "successor", LEASE_S), TAKEN_OVER_S_MAX)
+        assert [lane.leased_by for lane in await lanes.all_lanes(pool)] == ["successor"]
 
 
 async def test_a_tracker_that_is_frozen_as_it_renews_its_lanes_holds_nobody_up(
